@@ -1,0 +1,70 @@
+"""Bridle: an agent runtime for quantized local models, every step held to a form.
+
+Names are imported when they are used: importing the package does nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from bridle._version import __version__
+
+if TYPE_CHECKING:
+    from bridle.agent import Agent, Run
+    from bridle.context import Context, Limits, StepSettings
+    from bridle.errors import BridleError
+    from bridle.grammar import form_of
+    from bridle.journal import Journal
+    from bridle.local import open_model
+    from bridle.model import Model
+    from bridle.prompt import Message
+    from bridle.step import Step, take
+    from bridle.tool import Tool, tool
+
+_HOMES = {
+    "Agent": "agent",
+    "BridleError": "errors",
+    "Context": "context",
+    "Journal": "journal",
+    "Limits": "context",
+    "Message": "prompt",
+    "Model": "model",
+    "Run": "agent",
+    "StepSettings": "context",
+    "Step": "step",
+    "Tool": "tool",
+    "form_of": "grammar",
+    "open_model": "local",
+    "take": "step",
+    "tool": "tool",
+}
+
+__all__ = [
+    "Agent",
+    "BridleError",
+    "Context",
+    "Journal",
+    "Limits",
+    "Message",
+    "Model",
+    "Run",
+    "Step",
+    "StepSettings",
+    "Tool",
+    "__version__",
+    "form_of",
+    "open_model",
+    "take",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"bridle.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'bridle' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,222 @@
+"""An agent: a model, tools, a skill and a workspace; given a task, it makes a run.
+
+>>> from bridle.engine import scripted
+>>> from bridle.card import Card
+>>> from bridle.journal import Journal
+>>> from bridle.model import Model
+>>> import pathlib, tempfile
+>>> folder = pathlib.Path(tempfile.mkdtemp())
+>>> engine = scripted.engine(['{"tool": "calculate", "args": {"expression": "6*7"}}', '{"answer": "It is 42."}'])
+>>> model = Model(engine, Card(name="scripted", thinking={"budget": 0}))
+>>> with Journal(folder / "journal.db") as journal:
+...     run = Agent(model, workspace=folder, journal=journal).run("What is 6*7?")
+>>> run.status.value, run.answer, [(call.tool, call.result) for call in run.calls]
+('done', 'It is 42.', [('calculate', '42')])
+>>> engine.close()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from pydantic import JsonValue
+
+from bridle._version import __version__
+from bridle.context import CallMade, Context, Ended, Limits, StepSettings
+from bridle.errors import BridleError, UsageError
+from bridle.journal import Event, Journal, RunEnded, RunStarted, Status, Tokens
+from bridle.journal.store import new_run
+from bridle.model import Model
+from bridle.prompt import Message
+from bridle.record import Recorder, told
+from bridle.skill import Skill, find_skill
+from bridle.step import Progress
+from bridle.tool import Service, Tool
+from bridle.toolbox import TOOLBOX, Workspace
+from bridle.toolbox.dates import Clock
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a task. `answer` is set when it is done, `question` when it waits for a person."""
+
+    id: str
+    status: Status
+    answer: str | None
+    question: str | None
+    reason: str
+    """Why it ended, if it is not done."""
+    skill: str
+    model: str
+    steps: int
+    calls: tuple[CallMade, ...]
+    tokens: Tokens
+    seconds: float
+    messages: tuple[Message, ...] = field(repr=False, default=())
+    """The conversation, to go on with."""
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The run as `bridle run --json` prints it."""
+        return {
+            "run": self.id,
+            "status": self.status.value,
+            "answer": self.answer,
+            "question": self.question,
+            "reason": self.reason,
+            "skill": self.skill,
+            "steps": self.steps,
+            "calls": [
+                {"tool": call.tool, "args": dict(call.args), "result": call.result, "ok": call.ok}
+                for call in self.calls
+            ],
+            "tokens": cast("JsonValue", self.tokens.model_dump()),
+            "seconds": round(self.seconds, 3),
+            "model": self.model,
+        }
+
+
+class Agent:
+    """Makes runs. One agent may make several at once.
+
+    Args:
+        model: what thinks.
+        workspace: the folder that tools work in; it must exist.
+        journal: where runs are recorded.
+        tools: what it may use; the toolbox if not given.
+        skill: a skill, or the name of one.
+        limits: the bounds of each run.
+        settings: how steps are taken; the model's own thinking and JSON if not given.
+        services: what tools are handed besides the workspace and a clock.
+        answer: asks the person at once; without it a question pauses the run.
+        on_event: hears every journaled event.
+        on_progress: hears signs of life, on the engine's thread.
+
+    Raises:
+        UsageError: the workspace or the skill does not exist.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        workspace: Path,
+        journal: Journal,
+        tools: Sequence[Tool] = TOOLBOX,
+        skill: Skill | str = "react",
+        limits: Limits | None = None,
+        settings: StepSettings | None = None,
+        services: Sequence[Service] = (),
+        answer: Callable[[str], str | None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.model = model
+        self.journal = journal
+        self.skill = find_skill(skill) if isinstance(skill, str) else skill
+        self.tools = [tool for tool in tools if self.skill.allows(tool.name)]
+        self.limits = limits or Limits()
+        self.settings = settings or StepSettings(thinking=model.thinking)
+        self._services: dict[type[Service], Service] = {Workspace: Workspace(workspace), Clock: Clock()}
+        self._services |= {type(service): service for service in services}
+        self._answer = answer
+        self._on_event = on_event
+        self._on_progress = on_progress
+
+    def run(self, task: str, *, history: Sequence[Message] = (), parent: str | None = None) -> Run:
+        """`perform`, for code that is not async."""
+        return asyncio.run(self.perform(task, history=history, parent=parent))
+
+    async def perform(self, task: str, *, history: Sequence[Message] = (), parent: str | None = None) -> Run:
+        """Do a task. Errors of the model and its tools end the run and are told in it, never raised.
+
+        Args:
+            task: what to do.
+            history: the conversation that it continues.
+            parent: the run of that conversation.
+
+        Raises:
+            UsageError: the task is empty.
+            SkillError: the skill cannot be loaded.
+            JournalError: the run cannot be recorded.
+        """
+        if not task.strip():
+            raise UsageError("the task is empty", hint="say what to do")
+        work = self.skill.load()
+        context = Context(
+            recorder=Recorder(self.journal, new_run(), self._on_event),
+            task=task,
+            model=self.model,
+            tools=self.tools,
+            services=self._services,
+            limits=self.limits,
+            settings=self.settings,
+            instructions=self.skill.instructions,
+            messages=[*history, Message("user", task)],
+            listen_progress=self._on_progress,
+            answer_question=self._answer,
+        )
+        workspace = cast("Workspace", self._services[Workspace])
+        started = RunStarted(
+            task=task,
+            skill=self.skill.name,
+            model=self.model.name,
+            format=self.settings.format,
+            workspace=str(workspace.root),
+            seed=self.settings.seed,
+            version=__version__,
+            parent=parent,
+        )
+        context.recorder.event(started)  # the agent opens and closes what its context writes
+        try:
+            answer = await work(context)
+        except Ended as end:
+            return self._end(context, end.status, None, end.question, end.reason)
+        except asyncio.CancelledError:
+            self._end(context, Status.CANCELLED, None, None, "it was stopped")
+            raise
+        except BridleError as error:
+            return self._end(context, Status.FAILED, None, None, error.message)
+        except Exception as error:  # a skill is foreign code: its bug ends its run, not the caller
+            return self._end(context, Status.FAILED, None, None, f"{type(error).__name__}: {error}")
+        return self._end(context, Status.DONE, answer, None, "")
+
+    def _end(self, context: Context, status: Status, answer: str | None, question: str | None, reason: str) -> Run:
+        seconds = time.monotonic() - context.started
+        if status is Status.BUDGET:
+            answer = partial_answer(context, reason)
+        ended = RunEnded(
+            status=status,
+            answer=answer,
+            question=question,
+            reason=reason,
+            steps=context.steps,
+            tokens=told(context.usage),
+            seconds=round(seconds, 6),
+        )
+        context.recorder.event(ended)
+        return Run(
+            id=context.recorder.run,
+            status=status,
+            answer=answer,
+            question=question,
+            reason=reason,
+            skill=self.skill.name,
+            model=self.model.name,
+            steps=context.steps,
+            calls=tuple(context.calls),
+            tokens=told(context.usage),
+            seconds=seconds,
+            messages=tuple(context.messages),
+        )
+
+
+def partial_answer(context: Context, reason: str) -> str:
+    """What a run that met a bound can still say: that it is not finished, why, and the results it has."""
+    done = [f"{call.tool}: {call.result}" for call in context.calls if call.ok]
+    head = f"Not finished: {reason}."
+    return head + (" So far: " + "; ".join(str(item)[:300] for item in done) if done else " Nothing was done yet.")

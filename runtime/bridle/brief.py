@@ -1,0 +1,50 @@
+"""The system message of an agent's step: who it is, what tools it has, what form its reply takes.
+
+A model trained on Bridle's own prompts (its card says `terse`) gets the tool list and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from pydantic import JsonValue
+
+from bridle.grammar.base import Form
+from bridle.grammar.thinking import Thinking
+from bridle.tool import Tool
+
+
+def brief(
+    instructions: str, tools: Sequence[Tool], form: Form[object], thinking: Thinking | None, *, terse: bool = False
+) -> str:
+    """The system message.
+
+    >>> from bridle.grammar.action import Actions
+    >>> from bridle.toolbox import TOOLBOX
+    >>> tools = TOOLBOX[:2]
+    >>> print(brief("", tools, Actions({tool.name: tool.schema for tool in tools}), None, terse=True))
+    Tools:
+    list_files(folder?): List what is in a folder.
+    find_files(name, folder?): Find files by name.
+    """
+    lines = [f"{tool.signature()}: {tool.description}" for tool in tools]
+    if terse:
+        head = "Tools:" if form.syntax == "json" else f"Tools, {form.syntax.upper()}:"
+        return "\n".join([head, *lines])
+    parts = [instructions.strip()]
+    if tools:
+        notes = [f"- {line}{_notes(tool)}" for line, tool in zip(lines, tools, strict=True)]
+        parts.append("You have these tools:\n" + "\n".join(notes))
+    if thinking is not None:
+        marks = f"{thinking.open.strip()}{thinking.close.strip()}"
+        parts.append(f"Think first, briefly, inside {marks}; nobody reads that part.")
+    parts.append(form.instructions())
+    return "\n\n".join(part for part in parts if part)
+
+
+def _notes(tool: Tool) -> str:
+    """What the tool's docstring says of its parameters, a line each."""
+    properties = cast("Mapping[str, Mapping[str, JsonValue]]", tool.schema.get("properties", {}))
+    notes = [f"\n    {name}: {spec['description']}" for name, spec in properties.items() if "description" in spec]
+    return "".join(notes)

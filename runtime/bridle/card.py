@@ -1,0 +1,119 @@
+"""What Bridle knows about a model that its file does not say: markers, prompt habits, defaults.
+
+A card is `models/NAME/card.toml`. A model without one gets a card made from its metadata: its chat template tells
+whether it thinks natively and how.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridle.errors import UsageError, describe
+from bridle.shelf import shelf
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ThinkingCard(_Part):
+    """How the model marks its thinking. Whitespace in the markers is part of its natural spelling."""
+
+    open: str = "<thinking>\n"
+    close: str = "</thinking>\n"
+    budget: int = Field(default=256, ge=0)
+    """Tokens at most; 0 for a model that is better without."""
+    form: str = "free"
+    """A file of the grammars shelf, without its ending."""
+
+
+class PromptCard(_Part):
+    """How the model is spoken to."""
+
+    template: str | None = None
+    """A chat template (Jinja), instead of the one in the file."""
+    terse: bool = False
+    """The model was trained on tool lists alone and needs no instructions."""
+    tool_role: Literal["tool", "user"] = "user"
+    """Whose words tool results are."""
+
+
+class SpellingCard(_Part):
+    """The model's natural spelling of JSON."""
+
+    item_separator: str = ", "
+    key_separator: str = ": "
+
+
+class SamplingCard(_Part):
+    """The defaults that its makers recommend; greedy if they say nothing."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+
+
+class Card(_Part):
+    """One model, or a family of them."""
+
+    name: str
+    about: str = ""
+    file: str | None = None
+    """The GGUF beside the card, if it is bundled."""
+    match: tuple[str, ...] = ()
+    """Regular expressions; a model whose `general.name` or file name one of them finds is of this family."""
+    context: int = Field(default=8192, ge=256)
+    thinking: ThinkingCard = ThinkingCard()
+    prompt: PromptCard = PromptCard()
+    spelling: SpellingCard = SpellingCard()
+    sampling: SamplingCard = SamplingCard()
+
+
+@cache
+def cards() -> Mapping[str, Card]:
+    """All cards on the shelf, by name.
+
+    Raises:
+        UsageError: a card cannot be read; the message says which and why.
+    """
+    found = (read_card(path) for path in sorted(shelf("models").glob("*/card.toml")))
+    return {card.name: card for card in found}
+
+
+def read_card(path: Path) -> Card:
+    """One card.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"no card at {path}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        raise UsageError(f"{path} is not a model card: {describe(error)}") from None
+
+
+def card_for(path: Path, metadata: Mapping[str, str]) -> Card:
+    """The card of a loaded model: the one beside it, the one of its family, or one made from its metadata."""
+    if (path.parent / "card.toml").is_file():
+        return read_card(path.parent / "card.toml")
+    name = metadata.get("general.name") or path.stem
+    for card in cards().values():
+        if any(re.search(pattern, text, re.IGNORECASE) for pattern in card.match for text in (name, path.stem)):
+            return card
+    template = metadata.get("tokenizer.chat_template", "")
+    thinking = ThinkingCard()
+    if "</think>" in template:
+        thinking = ThinkingCard(open="<think>\n", close="</think>\n\n")
+    return Card(name=name, thinking=thinking)

@@ -1,0 +1,66 @@
+"""The command line: answers on standard output, everything else on standard error.
+
+Each command imports what it needs when it runs, so that `bridle --help` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bridle._version import __version__
+from bridle.cli import bench, chat, doctor, extract, models, run, runs, shelves
+
+app = typer.Typer(
+    name="bridle",
+    help="Run agents on quantized local models, every step held to a form. Works offline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+app.command("run")(run.run)
+app.command("chat")(chat.chat)
+app.command("extract")(extract.extract)
+app.add_typer(runs.app, name="runs")
+app.command("trace")(runs.trace)
+app.add_typer(models.app, name="models")
+app.add_typer(shelves.skills_app, name="skills")
+app.add_typer(shelves.tools_app, name="tools")
+app.add_typer(bench.app, name="bench")
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"bridle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(  # pyright: ignore[reportUnusedFunction]  # typer calls it
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The entry point: errors raised on purpose become one line and an exit code, never a traceback."""
+    from bridle.errors import BridleError
+
+    try:
+        app()
+    except BridleError as error:
+        from bridle.cli.common import complain
+
+        complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)

@@ -1,0 +1,75 @@
+"""`bridle chat`: one request after another, in one conversation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridle.cli.common import ModelOption, open_model, settings, stderr, stdout
+from bridle.cli.run import Format, FormatOption, WorkspaceOption, ask_person
+
+
+def chat(
+    model: ModelOption = None,
+    skill: Annotated[str, typer.Option("--skill", "-s", help="How to go about each request.")] = "react",
+    workspace: WorkspaceOption = Path(),
+    format: FormatOption = Format.JSON,  # the option's name
+    show_thinking: Annotated[bool, typer.Option("--show-thinking", help="Show what it thinks.")] = False,
+) -> None:
+    """Talk to an agent. Each request is a run of its own; /new forgets the conversation, /quit (or Ctrl-D) ends it."""
+    from bridle.agent import Agent
+    from bridle.context import StepSettings
+    from bridle.journal import Journal
+    from bridle.observe.progress import Display
+    from bridle.prompt import Message
+
+    console = stderr()
+    display = Display(console, show_thinking=show_thinking)
+    with Journal(settings().journal) as journal, open_model(model) as loaded:
+        agent = Agent(
+            loaded,
+            workspace=workspace,
+            journal=journal,
+            skill=skill,
+            settings=StepSettings(format=format.value, thinking=loaded.thinking),
+            answer=ask_person,
+            on_event=display.on_event,
+            on_progress=display.on_progress,
+        )
+        console.print(
+            f"[dim]{loaded.name}, skill {agent.skill.name}. /new begins anew, /quit ends.[/]", highlight=False
+        )
+        history: list[Message] = []
+        parent: str | None = None
+        while (request := read_line(interactive=console.is_terminal)) is not None:
+            if request in ("/quit", "/exit"):
+                break
+            if request == "/new":
+                history, parent = [], None
+                console.print("[dim]a new conversation[/]")
+                continue
+            if not request:
+                continue
+            try:
+                result = agent.run(request, history=history, parent=parent)
+            except KeyboardInterrupt:
+                console.print("[yellow]stopped[/]")
+                continue
+            finally:
+                display.close()
+            text = result.answer or result.question
+            if text:
+                stdout().print(text, markup=False, highlight=False, soft_wrap=True)
+            if result.reason:
+                console.print(f"[yellow]{result.status}[/]: {result.reason}", highlight=False, soft_wrap=True)
+            history, parent = list(result.messages), result.id
+
+
+def read_line(*, interactive: bool) -> str | None:
+    """The next request; None at the end of the input."""
+    try:
+        return input("\n> " if interactive else "").strip()
+    except (EOFError, KeyboardInterrupt):
+        return None

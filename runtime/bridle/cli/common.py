@@ -1,0 +1,99 @@
+"""What commands share: consoles, loading a model with a progress display, telling an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridle.errors import BridleError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+    from rich.console import Console
+
+    from bridle.model import Model
+    from bridle.settings import Settings
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="A bundled model by name, or the path of a GGUF file.", show_default="colt"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def stderr() -> Console:
+    """The console for everything that is not the answer."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def stdout() -> Console:
+    """The console for answers."""
+    from rich.console import Console
+
+    return Console()
+
+
+def print_json(value: Mapping[str, JsonValue] | list[JsonValue]) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def complain(error: BridleError) -> None:
+    """Tell an error and its remedy on standard error."""
+    from rich.markup import escape
+
+    console = stderr()
+    console.print(f"[bold red]error:[/] {escape(error.message)}", highlight=False, soft_wrap=True)
+    if error.hint:
+        console.print(f"[dim]hint: {escape(error.hint)}[/]", highlight=False, soft_wrap=True)
+
+
+def settings() -> Settings:
+    """The user's settings."""
+    from bridle.settings import load
+
+    return load()
+
+
+@contextmanager
+def open_model(name: str | None, *, slots: int = 4, quiet: bool = False) -> Generator[Model]:
+    """Load a model, showing that it takes its time.
+
+    Raises:
+        ModelError: the file is not a model that can generate.
+        UsageError: there is no such model.
+    """
+    from bridle import local
+
+    chosen = settings()
+    console = stderr()
+    wanted = name or chosen.model
+    with console.status(f"loading {wanted}") if not quiet and console.is_terminal else _nothing():
+        model = local.open_model(
+            wanted,
+            context=chosen.context,
+            slots=slots,
+            threads=chosen.threads,
+            gpu_layers=chosen.gpu_layers,
+            cache=chosen.cache,
+        )
+        _ = model.compiler
+    with model:
+        yield model
+
+
+@contextmanager
+def _nothing() -> Generator[None]:
+    yield
+
+
+def read_text(argument: str) -> str:
+    """An argument, or all of standard input for `-`."""
+    return sys.stdin.read() if argument == "-" else argument

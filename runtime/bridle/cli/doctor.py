@@ -1,0 +1,141 @@
+"""`bridle doctor`: whether this machine has what Bridle needs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import typer
+
+from bridle.cli.common import JsonOption, print_json, settings, stderr, stdout
+
+Verdict = Literal["ok", "note", "bad"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. A `note` is worth knowing, `bad` stops something from working."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Check the machine: compiler, llama.cpp and its GPU support, SQLite, sandbox, shelves, memory."""
+    from rich.table import Table
+    from rich.text import Text
+
+    findings = [_guarded(look) for look in LOOKS]
+    if as_json:
+        print_json([{"what": it.what, "verdict": it.verdict, "detail": it.detail} for it in findings])
+    else:
+        marks = {"ok": Text("ok", "green"), "note": Text("note", "yellow"), "bad": Text("bad", "bold red")}
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for finding in findings:
+            table.add_row(marks[finding.verdict], Text(finding.what, "bold"), Text(finding.detail))
+        stdout().print(table)
+    if any(finding.verdict == "bad" for finding in findings):
+        stderr().print("[red]something that Bridle needs is missing[/]")
+        raise typer.Exit(1)
+
+
+def _guarded(look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except Exception as error:  # a check that fails is itself what there is to tell
+        name = look.__name__.strip("_").replace("_", " ")
+        return Finding(name, "bad", f"{type(error).__name__}: {error}")
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    return Finding(
+        "Python",
+        "ok" if sys.version_info >= (3, 11) else "bad",
+        f"{version} on {platform.system()} {platform.machine()}",
+    )
+
+
+def _compiler() -> Finding:
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    return Finding("compiler", "ok" if compiler else "note", compiler or "none; only needed to build llama.cpp again")
+
+
+def _llama() -> Finding:
+    import llama_cpp
+
+    features = llama_cpp.llama_print_system_info().decode()
+    on = [
+        part.split("=")[0].strip() for part in features.replace("CPU :", "").split("|") if part.strip().endswith("= 1")
+    ]
+    return Finding("llama.cpp", "ok", f"llama-cpp-python {llama_cpp.__version__}; {', '.join(on)}")
+
+
+def _gpu() -> Finding:
+    import llama_cpp
+
+    if llama_cpp.llama_supports_gpu_offload():
+        return Finding("GPU", "ok", "this build can use one; BRIDLE_GPU_LAYERS=0 turns it off")
+    return Finding("GPU", "note", 'this build is for the CPU; for CUDA, reinstall with CMAKE_ARGS="-DGGML_CUDA=on"')
+
+
+def _sqlite() -> Finding:
+    import apsw
+
+    version = apsw.sqlite_lib_version()
+    sound = tuple(int(part) for part in version.split(".")) >= (3, 51, 3)
+    return Finding(
+        "SQLite", "ok" if sound else "bad", version if sound else f"{version} can corrupt a journal; update apsw"
+    )
+
+
+def _sandbox() -> Finding:
+    path = shutil.which("bwrap")
+    detail = f"bubblewrap at {path}" if path else "no bubblewrap; no tool of the toolbox runs code that a model wrote"
+    return Finding("sandbox", "ok" if path else "note", detail)
+
+
+def _shelves() -> Finding:
+    from bridle.card import cards
+    from bridle.shelf import shelf
+    from bridle.skill import skills
+
+    bundled = [card for card in cards().values() if card.file and (shelf("models") / card.name / card.file).is_file()]
+    forms = len(list(shelf("grammars").glob("*.lark")))
+    detail = f"{len(bundled)} bundled model, {len(cards())} cards, {len(skills())} skills, {forms} grammars"
+    return Finding("shelves", "ok" if bundled else "bad", detail if bundled else "the bundled model is missing")
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return Finding("memory", "ok" if total >= 2 else "note", f"{free:.1f} of {total:.1f} GiB free, {cores} cores")
+
+
+def _journal() -> Finding:
+    from bridle.journal import Journal
+
+    path = settings().journal
+    with Journal(path) as journal:
+        runs = len(journal.runs(10_000))
+    return Finding("journal", "ok", f"{path}, {runs} runs")
+
+
+LOOKS: tuple[Callable[[], Finding], ...] = (
+    _python,
+    _compiler,
+    _llama,
+    _gpu,
+    _sqlite,
+    _sandbox,
+    _shelves,
+    _memory,
+    _journal,
+)

@@ -1,0 +1,107 @@
+"""`bridle extract`: a typed value out of a text."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, read_text
+from bridle.cli.run import Format, FormatOption
+from bridle.errors import GrammarError, UsageError
+
+INSTRUCTIONS = "Fill in the form from the text that the user gives. Copy what the text says; invent nothing."
+
+
+def extract(
+    text: Annotated[str, typer.Argument(help="The text; - reads standard input, @FILE a file.", show_default=False)],
+    schema: Annotated[
+        str, typer.Option("--schema", help="A JSON Schema file, or module:Type for a Python type.", show_default=False)
+    ],
+    model: ModelOption = None,
+    format: FormatOption = Format.JSON,  # the option's name
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens made at most.")] = 1024,
+    thinking: Annotated[bool, typer.Option(help="Let the model think first.")] = True,
+    constrain: Annotated[bool, typer.Option(help="Hold the value to its form by a grammar.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a value of a type out of a text, and print it as JSON."""
+    from pydantic import TypeAdapter
+
+    from bridle.brief import brief
+    from bridle.grammar import form_of
+    from bridle.grammar.schema import explain
+    from bridle.prompt import Message
+    from bridle.step import Step, take
+
+    text = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else read_text(text)
+    if not text.strip():
+        raise UsageError("the text is empty")
+    source = read_type(schema)
+    with open_model(model, quiet=as_json) as loaded:
+        form = form_of(source, format.value, loaded.style)
+        if constrain:
+            explain(form, loaded.compiler)
+        thought = loaded.thinking if thinking else None
+        system = brief(INSTRUCTIONS, (), form, thought)
+        step = Step(
+            [Message("system", system), Message("user", text)],
+            form,
+            thought,
+            max_tokens=max_tokens,
+            constrain=constrain,
+        )
+        outcome = asyncio.run(take(step, loaded))
+    value = TypeAdapter(Any).dump_python(outcome.value, mode="json")
+    if not as_json:
+        print(json.dumps(value, ensure_ascii=False, indent=2))
+        return
+    usage = outcome.usage
+    print_json(
+        {
+            "value": value,
+            "cut": outcome.cut,
+            "attempts": len(outcome.attempts),
+            "tokens": {
+                "prompt": usage.prompt,
+                "reused": usage.reused,
+                "sampled": usage.sampled,
+                "forced": usage.forced,
+            },
+            "model": loaded.name,
+        }
+    )
+
+
+def read_type(source: str) -> Any:
+    """A JSON Schema file's content, or the object that `module:Type` names.
+
+    Raises:
+        UsageError: neither can be found.
+        GrammarError: the file is not a JSON Schema.
+    """
+    path = Path(source)
+    if path.is_file():
+        try:
+            schema = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise GrammarError(f"{source} is not JSON: {error}") from None
+        if not isinstance(schema, Mapping):
+            raise GrammarError(f"{source} is not a JSON Schema: it holds no object")
+        return cast("Mapping[str, object]", schema)
+    module, colon, name = source.partition(":")
+    if not colon:
+        raise UsageError(f"no schema at {source}", hint="give a JSON Schema file, or module:Type for a Python type")
+    sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{source} cannot be found: {error}") from None
+    finally:
+        sys.path.remove("")

@@ -1,0 +1,72 @@
+"""`bridle models`: what there is to think with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from bridle.cli.common import JsonOption, open_model, print_json, stdout
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+app = typer.Typer(help="Models and their cards.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """List the bundled models and the model families that have a card."""
+    from rich.table import Table
+
+    from bridle.card import cards
+    from bridle.shelf import shelf
+
+    rows = [(card, shelf("models") / card.name / card.file if card.file else None) for card in cards().values()]
+    if as_json:
+        print_json(
+            [{"name": card.name, "about": card.about, "file": str(path) if path else None} for card, path in rows]
+        )
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("model", "size", "about"):
+        table.add_column(column, no_wrap=column != "about")
+    for card, path in rows:
+        size = f"{path.stat().st_size / 1e6:.1f} MB" if path and path.is_file() else "your own file"
+        table.add_row(card.name, size, card.about)
+    stdout().print(table)
+
+
+@app.command("show")
+def show_model(
+    model: Annotated[str, typer.Argument(help="A bundled model by name, or the path of a GGUF file.")] = "colt",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is known about a model: its file, its vocabulary, its card."""
+    from rich.table import Table
+
+    with open_model(model, quiet=as_json) as loaded:
+        vocabulary = loaded.engine.vocabulary
+        facts: dict[str, JsonValue] = {
+            "name": loaded.name,
+            "architecture": loaded.engine.metadata.get("general.architecture", ""),
+            "vocabulary": vocabulary.size,
+            "context": loaded.engine.context,
+            "ends": [vocabulary.pieces[token].decode("utf-8", "replace") for token in sorted(vocabulary.eog)],
+            "template": bool(loaded.engine.metadata.get("tokenizer.chat_template")),
+            "card": cast("JsonValue", loaded.card.model_dump(mode="json")),
+        }
+    if as_json:
+        print_json(facts)
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for key, value in facts.items():
+        if key != "card":
+            table.add_row(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    thinking = loaded.card.thinking
+    marks = f"{thinking.open.strip()}...{thinking.close.strip()}, at most {thinking.budget} tokens"
+    table.add_row("thinking", marks if thinking.budget else "none")
+    table.add_row("spelling", f"{loaded.card.spelling.item_separator!r} {loaded.card.spelling.key_separator!r}")
+    stdout().print(table, highlight=False, markup=False)

@@ -1,0 +1,128 @@
+"""`bridle run`: do one task."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, read_text, settings, stderr, stdout
+
+if TYPE_CHECKING:
+    from bridle.agent import Run
+
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="The folder that tools work in.")]
+
+
+class Format(StrEnum):
+    """How the model writes its actions."""
+
+    JSON = "json"
+    XML = "xml"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How the model writes its actions.")]
+
+
+def run(
+    task: Annotated[str, typer.Argument(help="What to do; - reads it from standard input.", show_default=False)],
+    model: ModelOption = None,
+    skill: Annotated[str, typer.Option("--skill", "-s", help="How to go about it.")] = "react",
+    workspace: WorkspaceOption = Path(),
+    format: FormatOption = Format.JSON,  # the option's name
+    max_steps: Annotated[int, typer.Option(min=1, help="Times that the model is asked.")] = 20,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens made in all.")] = 20_000,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds in all.")] = 600.0,
+    seed: Annotated[int | None, typer.Option(help="Fixes the chance in sampling.", show_default=False)] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="Instead of the model's own.", show_default=False)
+    ] = None,
+    thinking: Annotated[bool, typer.Option(help="Let the model think before it acts.")] = True,
+    show_thinking: Annotated[bool, typer.Option("--show-thinking", help="Show what it thinks.")] = False,
+    constrain: Annotated[bool, typer.Option(help="Hold every step to its form by a grammar.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Do a task with the tools of the toolbox, in a folder.
+
+    Exit codes: 0 done, 1 failed, 2 the call is wrong, 3 stopped by a limit, 4 waits for a person.
+    """
+    from bridle.agent import Agent
+    from bridle.context import Limits, StepSettings
+    from bridle.errors import UsageError
+    from bridle.journal import Journal
+    from bridle.observe.progress import Display
+
+    task = read_text(task)
+    if not task.strip():
+        raise UsageError("the task is empty", hint='say what to do: bridle run "..."')
+    console = stderr()
+    display = None if as_json else Display(console, show_thinking=show_thinking)
+    with Journal(settings().journal) as journal, open_model(model, quiet=as_json) as loaded:
+        agent = Agent(
+            loaded,
+            workspace=workspace,
+            journal=journal,
+            skill=skill,
+            limits=Limits(steps=max_steps, tokens=max_tokens, seconds=timeout),
+            settings=StepSettings(
+                format=format.value,
+                thinking=loaded.thinking if thinking else None,
+                constrain=constrain,
+                temperature=temperature,
+                seed=seed,
+            ),
+            answer=None if as_json else ask_person,
+            on_event=display.on_event if display else None,
+            on_progress=display.on_progress if display else None,
+        )
+        try:
+            result = agent.run(task)
+        finally:
+            if display:
+                display.close()
+    if as_json:
+        print_json(result.as_json())
+    else:
+        show(result)
+    raise typer.Exit(exit_code(result))
+
+
+def ask_person(question: str) -> str | None:
+    """Ask whoever sits at the terminal; None if nobody does."""
+    import sys
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    console = stderr()
+    console.print(f"[bold]{question}[/]", highlight=False)
+    try:
+        return console.input("[cyan]> [/]").strip() or None
+    except EOFError:
+        return None
+
+
+def show(result: Run) -> None:
+    """The answer on standard output, what else is to say on standard error."""
+    console = stderr()
+    if result.answer is not None:
+        stdout().print(result.answer, markup=False, highlight=False, soft_wrap=True)
+    if result.question is not None:
+        stdout().print(result.question, markup=False, highlight=False, soft_wrap=True)
+    if result.status != "done":
+        console.print(f"[yellow]{result.status}[/]: {result.reason}", highlight=False, soft_wrap=True)
+    made, seconds = result.tokens.sampled + result.tokens.forced, max(result.seconds, 1e-9)
+    console.print(
+        f"[dim]{result.steps} steps, {made} tokens ({result.tokens.forced} forced), {seconds:.1f} s, "
+        f"{made / seconds:.0f} tokens/s. bridle trace {result.id}[/]",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def exit_code(result: Run) -> int:
+    """0 done, 1 failed or cancelled, 3 stopped by a limit, 4 waits for a person."""
+    from bridle.journal import Status
+
+    return {Status.DONE: 0, Status.BUDGET: 3, Status.PAUSED: 4}.get(result.status, 1)

@@ -1,0 +1,199 @@
+"""What the engine takes and gives, and the seam below it.
+
+A `Request` is a prompt in tokens and how to go on; a `Generation` is what came of it. An `Engine` answers requests; a
+`Backend` is all it needs of a model: evaluate tokens at places in sequences, share and drop parts of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridle.engine.mask import Mask
+from bridle.engine.vocabulary import Vocabulary
+
+Logits = NDArray[np.float32]
+"""Shape (vocabulary,): natural-log scores up to a constant. Valid until the next `Backend.decode`."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen among those allowed. Temperature 0 is greedy; zeros and ones below switch a rule off."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    seed: int | None = None
+    """Fixes the random numbers of one request; without it they differ from run to run."""
+
+
+class Stop(StrEnum):
+    """Why a generation ended."""
+
+    END = "end"
+    """The document is whole, or the model ended its turn."""
+    BUDGET = "budget"
+    """`max_tokens` were made."""
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+
+
+class Token(NamedTuple):
+    """One token of output."""
+
+    id: int
+    forced: bool
+    """It was the only continuation, and never sampled."""
+
+
+@dataclass
+class Request:
+    """One prompt to continue.
+
+    `session` names a line of prompts that grow out of each other (the steps of one run): its evaluated tokens are
+    kept for the next. `on_tokens` hears of new tokens on the engine's thread, a negative count of tokens taken back
+    first; it must be quick and not raise.
+    """
+
+    prompt: Sequence[int]
+    max_tokens: int
+    mask: Mask | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    session: Hashable = None
+    deadline: float | None = None
+    """A moment of `time.monotonic`."""
+    on_tokens: Callable[[int, Sequence[Token]], None] | None = None
+    on_prefill: Callable[[int, int], None] | None = None
+    """Hears how many prompt tokens are evaluated, of how many."""
+    cancelled: bool = False
+    """Set by `Engine.cancel`; read by the engine's thread between decodes."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Where tokens and time went. Seconds are of the whole decode calls that the request shared with others."""
+
+    prompt: int = 0
+    """Tokens in the prompt."""
+    reused: int = 0
+    """Of these, found already evaluated."""
+    sampled: int = 0
+    forced: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    """Drafted tokens that were kept; they count as sampled too."""
+    decodes: int = 0
+    """Decode calls that made a choice possible."""
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    mask_seconds: float = 0.0
+    sample_seconds: float = 0.0
+    masked_mass: float = 0.0
+    """Mean probability that the mask took away, over the sampled tokens."""
+
+    @property
+    def output(self) -> int:
+        """Tokens made."""
+        return self.sampled + self.forced
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What came of a request; its tokens do not include the one that ended it."""
+
+    tokens: tuple[Token, ...]
+    stop: Stop
+    usage: Usage
+
+    @property
+    def ids(self) -> list[int]:
+        """The token ids."""
+        return [token.id for token in self.tokens]
+
+
+class Engine(Protocol):
+    """Answers requests, any number at a time."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The model's tokens."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The model, as a person would call it."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Tokens that a prompt and its output can take together."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the model's file says of itself, by GGUF key."""
+        ...
+
+    async def generate(self, request: Request) -> Generation:
+        """Continue a prompt. Cancelling the task cancels the request.
+
+        Raises:
+            ContextError: prompt and output do not fit the context.
+            EngineError: decoding failed, or the engine is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Cancel what is under way and free the model."""
+        ...
+
+
+class Part(NamedTuple):
+    """Tokens to evaluate in one sequence, and whether the scores after the last of them are wanted."""
+
+    slot: int
+    start: int
+    """The position of the first of them."""
+    tokens: Sequence[int]
+    wanted: bool
+
+
+class Backend(Protocol):
+    """A model with memory for `slots` sequences."""
+
+    vocabulary: Vocabulary
+    name: str
+    slots: int
+    context: int
+    """Tokens that one sequence can have."""
+    cells: int
+    """Tokens that all sequences can have together."""
+    batch: int
+    """Tokens that one decode takes at most."""
+    metadata: Mapping[str, str]
+
+    def decode(self, parts: Sequence[Part]) -> list[Logits]:
+        """Evaluate the parts together; one row per wanted part, in order.
+
+        Raises:
+            EngineError: the model failed; what was evaluated is lost.
+        """
+        ...
+
+    def share(self, source: int, target: int, length: int) -> None:
+        """Let sequence `target` (empty) begin with the first `length` tokens of `source`."""
+        ...
+
+    def trim(self, slot: int, length: int) -> bool:
+        """Keep the first `length` tokens of a sequence. False if the model cannot: the sequence is then empty."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...

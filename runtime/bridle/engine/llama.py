@@ -1,0 +1,283 @@
+"""llama.cpp as a backend, through the low-level bindings of llama-cpp-python.
+
+Batches are written into arrays that live as long as the context, scores are read where llama.cpp leaves them; the
+high-level `Llama` class costs milliseconds a token more. All sequences share one unified cache: sharing a prefix
+marks cells, copies nothing, and flash attention skips cells of other sequences.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp as bindings
+import numpy as np
+
+from bridle.engine.base import Logits, Part
+from bridle.engine.thread import EngineThread
+from bridle.engine.vocabulary import NativeTokenizer, Vocabulary
+from bridle.errors import EngineError, ModelError
+
+LLAMA: Any = bindings
+"""The bindings are ctypes: their functions and structures carry no types that a checker can follow."""
+
+
+@dataclass(frozen=True)
+class LlamaSettings:
+    """How a model is loaded. Zeros leave the choice to the machine or the model."""
+
+    context: int = 8192
+    """Tokens that one sequence can have; never more than the model was trained for, if it says so."""
+    cells: int = 0
+    """Tokens that all sequences can have together; twice the context if not said."""
+    slots: int = 16
+    """Sequences kept in memory at once."""
+    batch: int = 512
+    """Tokens that one decode takes at most."""
+    threads: int = 0
+    gpu_layers: int = 0
+    """Layers on the GPU; -1 for all. Without GPU support in the build this does nothing."""
+
+
+_log: list[str] = []
+_WARNING, _ERROR = 3, 4
+"""Levels of `ggml_log_level`, which the bindings do not name."""
+
+
+@LLAMA.llama_log_callback
+def _keep_log(level: int, text: bytes, _: object) -> None:
+    if level in (_WARNING, _ERROR):
+        _log.append(text.decode("utf-8", "replace").strip())
+        del _log[:-20]
+
+
+def open_engine(
+    path: Path, settings: LlamaSettings | None = None, *, on_progress: Callable[[float], None] | None = None
+) -> EngineThread:
+    """Load a model and return an engine over it.
+
+    Args:
+        path: a GGUF file.
+        settings: how to load it.
+        on_progress: hears the share loaded, from 0 to 1.
+
+    Raises:
+        ModelError: the file is not a model that can generate.
+    """
+    return EngineThread(LlamaBackend(path, settings or LlamaSettings(), on_progress))
+
+
+class LlamaBackend:
+    """A `Backend` over one llama.cpp model and context."""
+
+    def __init__(self, path: Path, settings: LlamaSettings, on_progress: Callable[[float], None] | None = None) -> None:
+        self._context = self._model = None
+        LLAMA.llama_log_set(_keep_log, ctypes.c_void_p(0))
+        LLAMA.llama_backend_init()
+        self._model = load_model(path, settings.gpu_layers, on_progress)
+        self.metadata: Mapping[str, str] = read_metadata(self._model)
+        self.name = self.metadata.get("general.name", path.stem)
+        self.vocabulary = read_vocabulary(self._model)
+        trained = LLAMA.llama_model_n_ctx_train(self._model)
+        self.context = min(settings.context, trained) if trained > 0 else settings.context
+        self.cells = max(settings.cells or 2 * self.context, self.context)
+        self.slots, self.batch = settings.slots, min(settings.batch, self.context)
+        self._context = self._new_context(settings)
+        self.cells = LLAMA.llama_n_ctx(self._context)
+        self._memory = LLAMA.llama_get_memory(self._context)
+        self._batch = _Batch(self.batch)
+
+    def decode(self, parts: Sequence[Part]) -> list[Logits]:
+        """See `Backend.decode`."""
+        places = self._batch.fill(parts)
+        code = LLAMA.llama_decode(self._context, self._batch.native)
+        if code != 0:
+            raise EngineError(_decode_error(code), hint="lower the context or the number of parallel runs")
+        return [self._row(place) for place in places]
+
+    def share(self, source: int, target: int, length: int) -> None:
+        """See `Backend.share`."""
+        LLAMA.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def trim(self, slot: int, length: int) -> bool:
+        """See `Backend.trim`."""
+        if LLAMA.llama_memory_seq_rm(self._memory, slot, length, -1):
+            return True
+        LLAMA.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        return False
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        if self._context is not None:
+            LLAMA.llama_free(self._context)
+        if self._model is not None:
+            LLAMA.llama_model_free(self._model)
+        self._context = self._model = None
+
+    def _row(self, place: int) -> Logits:
+        pointer = LLAMA.llama_get_logits_ith(self._context, place)
+        if not pointer:
+            raise EngineError("llama.cpp kept no scores for a token that wants them")
+        address = ctypes.addressof(pointer.contents)
+        return np.ctypeslib.as_array((ctypes.c_float * self.vocabulary.size).from_address(address))
+
+    def _new_context(self, settings: LlamaSettings) -> Any:
+        params = LLAMA.llama_context_default_params()
+        params.n_ctx = self.cells
+        params.n_batch = params.n_ubatch = self.batch
+        params.n_seq_max = self.slots
+        params.kv_unified = True
+        params.no_perf = True
+        params.n_threads = params.n_threads_batch = settings.threads or threads_for(self._model)
+        context = LLAMA.llama_init_from_model(self._model, params)
+        if not context:
+            raise ModelError(f"no context for this model: {_last_log()}", hint="try a smaller context")
+        return context
+
+
+class _Batch:
+    """llama.cpp's batch over numpy arrays, so that whole prompts are written at once."""
+
+    def __init__(self, size: int) -> None:
+        self._tokens = np.zeros(size, np.int32)
+        self._positions = np.zeros(size, np.int32)
+        self._counts = np.ones(size, np.int32)
+        self._slots = np.zeros(size, np.int32)
+        self._wanted = np.zeros(size, np.int8)
+        addresses = self._slots.ctypes.data + np.arange(size, dtype=np.uint64) * self._slots.itemsize
+        self._pointers = addresses.astype(np.uint64)
+        self.native = LLAMA.llama_batch(
+            0,
+            self._tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            None,
+            self._positions.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            self._counts.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            ctypes.cast(self._pointers.ctypes.data, ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+            self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+
+    def fill(self, parts: Sequence[Part]) -> list[int]:
+        """Write the parts; returns the places of the wanted tokens."""
+        at, places = 0, list[int]()
+        for part in parts:
+            end = at + len(part.tokens)
+            self._tokens[at:end] = part.tokens
+            self._positions[at:end] = np.arange(part.start, part.start + end - at)
+            self._slots[at:end] = part.slot
+            self._wanted[at:end] = 0
+            if part.wanted:
+                self._wanted[end - 1] = 1
+                places.append(end - 1)
+            at = end
+        self.native.n_tokens = at
+        return places
+
+
+def load_model(
+    path: Path,
+    gpu_layers: int = 0,
+    on_progress: Callable[[float], None] | None = None,
+    *,
+    vocabulary_only: bool = False,
+) -> Any:
+    """A llama.cpp model handle; with `vocabulary_only`, one without weights, which can tokenize and nothing else.
+
+    Raises:
+        ModelError: llama.cpp refuses the file; the message has its reason.
+    """
+    params = LLAMA.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
+    params.vocab_only = vocabulary_only
+
+    @LLAMA.llama_progress_callback
+    def report(share: float, _: object) -> bool:
+        if on_progress is not None:
+            on_progress(share)
+        return True
+
+    params.progress_callback = report
+    model = LLAMA.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        raise ModelError(
+            f"{path} cannot be loaded: {_last_log()}", hint="check that the file is complete, or pull it again"
+        )
+    if not LLAMA.llama_model_has_decoder(model):
+        LLAMA.llama_model_free(model)
+        raise ModelError(f"{path} is not a model that generates text")
+    return model
+
+
+def read_metadata(model: Any) -> dict[str, str]:
+    """The model's GGUF metadata as text, without arrays."""
+    key, value = ctypes.create_string_buffer(256), ctypes.create_string_buffer(1 << 17)
+    found: dict[str, str] = {}
+    for number in range(LLAMA.llama_model_meta_count(model)):
+        LLAMA.llama_model_meta_key_by_index(model, number, key, len(key))
+        LLAMA.llama_model_meta_val_str_by_index(model, number, value, len(value))
+        found[key.value.decode("utf-8", "replace")] = value.value.decode("utf-8", "replace")
+    return found
+
+
+def read_vocabulary(model: Any) -> Vocabulary:
+    """The model's vocabulary.
+
+    Raises:
+        ModelError: it has none, or no end-of-generation token.
+    """
+    native = LLAMA.llama_model_get_vocab(model)
+    size = LLAMA.llama_vocab_n_tokens(native)
+    buffer = ctypes.create_string_buffer(1 << 14)
+    pieces: list[bytes] = []
+    control: set[int] = set()
+    eog: set[int] = set()
+    hidden = LLAMA.LLAMA_TOKEN_ATTR_CONTROL | LLAMA.LLAMA_TOKEN_ATTR_UNKNOWN | LLAMA.LLAMA_TOKEN_ATTR_UNUSED
+    for token in range(size):
+        length = LLAMA.llama_token_to_piece(native, token, buffer, len(buffer), 0, True)
+        pieces.append(buffer.raw[: max(length, 0)])
+        if LLAMA.llama_vocab_is_eog(native, token):
+            eog.add(token)
+            control.add(token)
+        elif LLAMA.llama_vocab_get_attr(native, token) & hidden:
+            control.add(token)
+    if not eog:
+        raise ModelError("the model's vocabulary has no end-of-generation token")
+
+    def tokenize(text: str, markers: bool) -> list[int]:
+        data = text.encode("utf-8", "replace")
+        room = (ctypes.c_int32 * (len(data) + 2))()
+        found = LLAMA.llama_tokenize(native, data, len(data), room, len(room), False, markers)
+        return list(room[:found])
+
+    bos = LLAMA.llama_vocab_bos(native)
+    return Vocabulary(
+        pieces=tuple(pieces),
+        control=frozenset(control),
+        eog=frozenset(eog),
+        tokenize=tokenize,
+        bos=bos if bos >= 0 else None,
+        add_bos=LLAMA.llama_vocab_get_add_bos(native),
+        native=NativeTokenizer(
+            vocabulary=native,
+            tokenize=ctypes.cast(LLAMA.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value or 0,
+        ),
+    )
+
+
+def threads_for(model: Any) -> int:
+    """Threads that decode a model fastest: one for a tiny model, which waits longer than it works; else one a core."""
+    small = LLAMA.llama_model_size(model) < 64 * 1024 * 1024
+    return 1 if small else max(1, len(os.sched_getaffinity(0)))
+
+
+def _decode_error(code: int) -> str:
+    reasons = {1: "the context has no room for the batch", 2: "decoding was aborted", -1: "the batch is not valid"}
+    return f"llama.cpp could not decode: {reasons.get(code, f'error {code}')} {_last_log()}".strip()
+
+
+def _last_log() -> str:
+    lines = [line for line in _log if line.strip(" .")]
+    return lines[-1] if lines else "llama.cpp gave no reason"

@@ -1,0 +1,180 @@
+"""An engine whose scores are scripted: for tests, of Bridle and of what is built on it.
+
+Everything else is real: the scheduler, the masks, sampling, prefixes. A script is a function from the tokens so far
+to a row of scores, or simply the texts to answer with, one per request. Where the mask allows it the script is
+followed; where it does not, the mask wins, as with any model.
+
+    >>> from bridle.engine import scripted
+    >>> from bridle.engine.base import Request
+    >>> engine = scripted.engine(["Hello!"])
+    >>> vocabulary = engine.vocabulary
+    >>> request = Request(vocabulary.tokenize("Say hello. ", False), max_tokens=20)
+    >>> import asyncio
+    >>> vocabulary.text(asyncio.run(engine.generate(request)).ids)
+    'Hello!'
+    >>> engine.close()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from bridle.engine.base import Logits, Part
+from bridle.engine.thread import EngineThread
+from bridle.engine.vocabulary import Vocabulary
+
+Script = Callable[[Sequence[int]], Logits]
+"""From the tokens of a sequence to the scores of the next one."""
+
+TEMPLATE = (
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""The chat template of the scripted vocabulary."""
+
+_CONTROL = ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
+_WORDS = (
+    '"}',
+    '"}}',
+    '": "',
+    '", "',
+    '{"',
+    "</",
+    "<call",
+    "tool",
+    "args",
+    "answer",
+    "ask",
+    "thinking",
+    "true",
+    "false",
+    "null",
+)
+
+
+def vocabulary(words: Iterable[str] = _WORDS) -> Vocabulary:
+    """A small vocabulary: every byte, a few words, and chat markers; text is tokenized greedily, longest word first."""
+    pieces = [name.encode() for name in _CONTROL] + [bytes([byte]) for byte in range(256)] + [w.encode() for w in words]
+    control = frozenset(range(len(_CONTROL)))
+    ids = {piece: token for token, piece in enumerate(pieces) if token not in control}
+    markers = {name: token for token, name in enumerate(_CONTROL)}
+    longest = max(map(len, ids))
+
+    def tokenize(text: str, with_markers: bool) -> list[int]:
+        if with_markers:
+            for name, token in markers.items():
+                before, found, after = text.partition(name)
+                if found:
+                    return [*tokenize(before, True), token, *tokenize(after, True)]
+        data, tokens, at = text.encode(), list[int](), 0
+        while at < len(data):
+            size = next(
+                size for size in range(longest, 0, -1) if data[at : at + size] in ids and at + size <= len(data)
+            )
+            tokens.append(ids[data[at : at + size]])
+            at += size
+        return tokens
+
+    return Vocabulary(pieces, control, frozenset({0}), tokenize)
+
+
+class ScriptedBackend:
+    """A `Backend` that remembers the tokens of each sequence and asks the script for scores.
+
+    `decoded` counts the tokens evaluated by each call, for tests of what is evaluated when.
+    """
+
+    name = "scripted"
+    metadata: Mapping[str, str] = MappingProxyType({"tokenizer.chat_template": TEMPLATE})
+
+    def __init__(
+        self, script: Script, vocabulary: Vocabulary, *, slots: int = 8, context: int = 8192, batch: int = 512
+    ) -> None:
+        self.vocabulary, self.slots, self.batch = vocabulary, slots, batch
+        self.context, self.cells = context, context * slots
+        self.memory: list[list[int]] = [[] for _ in range(slots)]
+        self.decoded: list[list[Part]] = []
+        self._script = script
+
+    def decode(self, parts: Sequence[Part]) -> list[Logits]:
+        """See `Backend.decode`."""
+        self.decoded.append(list(parts))
+        rows: list[Logits] = []
+        for part in parts:
+            memory = self.memory[part.slot]
+            assert part.start == len(memory), f"slot {part.slot} holds {len(memory)} tokens, not {part.start}"
+            memory += part.tokens
+            if part.wanted:
+                rows.append(self._script(memory))
+        assert sum(map(len, self.memory)) <= self.cells
+        return rows
+
+    def share(self, source: int, target: int, length: int) -> None:
+        """See `Backend.share`."""
+        assert not self.memory[target]
+        self.memory[target] = self.memory[source][:length]
+
+    def trim(self, slot: int, length: int) -> bool:
+        """See `Backend.trim`."""
+        del self.memory[slot][length:]
+        return True
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+
+
+class Texts:
+    """A script that answers each request with the next text, then ends its turn.
+
+    A request is known by its prompt; within one, whatever stands behind the last control token is taken for said.
+    """
+
+    def __init__(self, texts: Iterable[str], vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._ids = {
+            vocabulary.pieces[token]: token for token in range(vocabulary.size) if token not in vocabulary.control
+        }
+        self._texts = [text.encode() for text in texts]
+        self._starts: list[list[int]] = []
+        """For each text begun, the tokens in sight when it was first due."""
+
+    def __call__(self, tokens: Sequence[int]) -> Logits:
+        """Scores that favour the next token of the text that is due."""
+        row = np.zeros(self._vocabulary.size, np.float32)
+        due = self._due(list(tokens))
+        row[list(self._vocabulary.eog) if due is None else due] = 20.0
+        return row
+
+    def _due(self, tokens: list[int]) -> int | None:
+        number = self._number(tokens)
+        if number >= len(self._texts):
+            return None
+        text, said = self._texts[number], self._said(tokens)
+        known = next((size for size in range(min(len(text), len(said)), 0, -1) if said.endswith(text[:size])), 0)
+        if known == 0 and tokens != self._starts[number]:
+            return None  # the mask led elsewhere
+        rest = text[known:]
+        return next((self._ids[rest[:size]] for size in range(len(rest), 0, -1) if rest[:size] in self._ids), None)
+
+    def _number(self, tokens: list[int]) -> int:
+        for number, start in reversed(list(enumerate(self._starts))):
+            if tokens[: len(start)] == start and not self._vocabulary.control & set(tokens[len(start) :]):
+                return number
+        self._starts.append(tokens)
+        return len(self._starts) - 1
+
+    def _said(self, tokens: list[int]) -> bytes:
+        ends = [place for place, token in enumerate(tokens) if token in self._vocabulary.control]
+        return self._vocabulary.spell(tokens[ends[-1] + 1 :]) if ends else self._vocabulary.spell(tokens)
+
+
+def engine(
+    script: Script | Iterable[str], words: Vocabulary | None = None, *, slots: int = 8, context: int = 8192
+) -> EngineThread:
+    """An engine with a script, or with texts to answer with in turn."""
+    words = words or vocabulary()
+    chosen = script if callable(script) else Texts(script, words)
+    return EngineThread(ScriptedBackend(chosen, words, slots=slots, context=context))

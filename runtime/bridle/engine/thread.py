@@ -1,0 +1,114 @@
+"""One thread owns the model; any number of callers await it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Mapping
+from types import TracebackType
+
+from bridle.engine.base import Backend, Generation, Request
+from bridle.engine.scheduler import Scheduler
+from bridle.engine.sequence import Sequence
+from bridle.engine.vocabulary import Vocabulary
+from bridle.errors import EngineError
+
+
+class EngineThread:
+    """An `Engine` over a backend. The thread starts with the first request and ends with `close`.
+
+    May be used from any thread and from several event loops at once.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._inbox: deque[Sequence] = deque()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """See `Engine.vocabulary`."""
+        return self._backend.vocabulary
+
+    @property
+    def name(self) -> str:
+        """See `Engine.name`."""
+        return self._backend.name
+
+    @property
+    def context(self) -> int:
+        """See `Engine.context`."""
+        return self._backend.context
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """See `Engine.metadata`."""
+        return self._backend.metadata
+
+    async def generate(self, request: Request) -> Generation:
+        """See `Engine.generate`."""
+        sequence = Sequence(request, self._backend.vocabulary)
+        sequence.future.set_running_or_notify_cancel()  # only the engine's thread settles it
+        self._post(sequence)
+        try:
+            return await asyncio.wrap_future(sequence.future)
+        except asyncio.CancelledError:
+            request.cancelled = True
+            raise
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        with self._wake:
+            if self._closed:
+                return
+            self._closed = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._backend.close()
+
+    def __enter__(self) -> EngineThread:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _post(self, sequence: Sequence) -> None:
+        with self._wake:
+            if self._closed:
+                raise EngineError("the engine is closed", hint="open it again")
+            self._inbox.append(sequence)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bridle-engine", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+
+    def _run(self) -> None:
+        scheduler = Scheduler(self._backend)
+        reason = "the engine was closed"
+        try:
+            while self._receive(scheduler):
+                scheduler.step()
+        except Exception as error:  # a bug here must not leave callers waiting for ever
+            reason = f"the engine failed: {type(error).__name__}: {error}"
+            raise
+        finally:
+            with self._wake:
+                self._closed = True
+                for sequence in self._inbox:
+                    sequence.future.set_exception(EngineError(reason))
+            scheduler.close(reason)
+
+    def _receive(self, scheduler: Scheduler) -> bool:
+        """Hand over what has arrived, waiting if there is nothing to do; False once the engine is closed."""
+        with self._wake:
+            while scheduler.idle and not self._inbox and not self._closed:
+                self._wake.wait()
+            while self._inbox:
+                scheduler.submit(self._inbox.popleft())
+            return not self._closed

@@ -1,0 +1,177 @@
+"""The action form: one tool call, or an answer, or a question for the user; nothing else can be said.
+
+In JSON `{"tool": "find_files", "args": {"name": "plan"}}`, `{"answer": "..."}`, `{"ask": "..."}`; in XML
+`<call tool="find_files"><name>plan</name></call>`, `<answer>...</answer>`, `<ask>...</ask>`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, cast
+from xml.sax.saxutils import escape
+
+from pydantic import JsonValue
+
+from bridle.errors import FormatError, ToolError
+from bridle.grammar.base import NATURAL, Element, Style, Tree
+from bridle.grammar.compile import literal
+from bridle.grammar.elements import attribute, names_of, read, render
+from bridle.grammar.schema import Schema, json_rule, tighten
+from bridle.grammar.xml import Rules
+
+
+@dataclass(frozen=True)
+class Call:
+    """Use a tool."""
+
+    tool: str
+    args: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Finish with an answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask the user for what is missing."""
+
+    text: str
+
+
+Action: TypeAlias = Call | Answer | Ask
+
+
+@dataclass(frozen=True)
+class Actions:
+    """A choice among tools (by name, with the schema of their arguments), `answer` and `ask`."""
+
+    tools: Mapping[str, Schema]
+    syntax: Literal["json", "xml"] = "json"
+    style: Style = NATURAL
+    checks: Mapping[str, Callable[[Mapping[str, JsonValue]], object]] = field(
+        default_factory=dict[str, Callable[[Mapping[str, JsonValue]], object]]
+    )
+    """By tool: raises `ToolError` for arguments that the schema admits and the tool does not."""
+
+    @property
+    def roots(self) -> Sequence[str]:
+        """See `Form.roots`."""
+        return ("call", "answer", "ask") if self.syntax == "xml" else ()
+
+    @property
+    def names(self) -> Collection[str]:
+        """See `Form.names`."""
+        return {name for schema in self.tools.values() for name in names_of(schema)} if self.syntax == "xml" else ()
+
+    def grammar(self) -> str:
+        """See `Form.grammar`."""
+        rules = [
+            self._json_call(n, *tool) if self.syntax == "json" else self._xml_call(n, *tool)
+            for n, tool in enumerate(self.tools.items())
+        ]
+        calls = [f"c{n}" for n in range(len(self.tools))]
+        if self.syntax == "json":
+            text = f"text: {json_rule({'type': 'string'}, self.style)}"
+            ends = [f'{name}: {literal("{" + self._key(name))} text "}}"' for name in ("answer", "ask")]
+        else:
+            rules_of_text = Rules({}, "t")
+            text = rules_of_text.text(f"text: {rules_of_text.content({'type': 'string'}, 'text')}")
+            ends = [f'{name}: "<{name}>" text "</{name}>"' for name in ("answer", "ask")]
+        return "\n".join([f"start: {' | '.join([*calls, 'answer', 'ask'])}", *ends, text, *rules])
+
+    def instructions(self) -> str:
+        """See `Form.instructions`."""
+        if self.syntax == "json":
+            shapes = ['{"tool": NAME, "args": {...}}', '{"answer": TEXT}', '{"ask": QUESTION}']
+            one = "one JSON object"
+        else:
+            shapes = [
+                '<call tool="NAME"><argument>value</argument></call>',
+                "<answer>TEXT</answer>",
+                "<ask>QUESTION</ask>",
+            ]
+            one = "one XML element"
+        uses = [
+            "to use a tool",
+            "when the request is done, or cannot be done",
+            "when something that is needed is missing or unclear",
+        ]
+        lines = [f"{shape}  {use}" for shape, use in zip(shapes, uses, strict=True)]
+        return f"Reply with exactly {one} and nothing else:\n" + "\n".join(lines)
+
+    def load(self, tree: Tree) -> Action:
+        """See `Form.load`."""
+        action = (
+            self._from_xml(cast("Element", tree)) if self.syntax == "xml" else self._from_json(cast("JsonValue", tree))
+        )
+        if isinstance(action, Call) and action.tool in self.checks:
+            try:
+                self.checks[action.tool](action.args)
+            except ToolError as error:
+                raise FormatError(f"the arguments of {action.tool} are not right: {error.message}") from None
+        return action
+
+    def spell(self, action: Action) -> str:
+        """An action as the model writes it."""
+        match action:
+            case Call(tool, args):
+                if self.syntax == "json":
+                    return self._dumps({"tool": tool, "args": dict(args)})
+                body = render(self.tools.get(tool, {}), dict(args), "call")
+                return f'<call tool="{attribute(tool)}">{body.removeprefix("<call>")}'
+            case Answer(text):
+                return self._dumps({"answer": text}) if self.syntax == "json" else f"<answer>{escape(text)}</answer>"
+            case Ask(text):
+                return self._dumps({"ask": text}) if self.syntax == "json" else f"<ask>{escape(text)}</ask>"
+
+    def _dumps(self, value: JsonValue) -> str:
+        return json.dumps(value, ensure_ascii=False, separators=(self.style.item_separator, self.style.key_separator))
+
+    def _key(self, name: str) -> str:
+        return f'"{name}"{self.style.key_separator}'
+
+    def _json_call(self, number: int, name: str, schema: Schema) -> str:
+        head = f"{{{self._key('tool')}{json.dumps(name)}{self.style.item_separator}{self._key('args')}"
+        return f'c{number}: {literal(head)} a{number} "}}"\na{number}: {json_rule(tighten(schema), self.style)}'
+
+    def _xml_call(self, number: int, name: str, schema: Schema) -> str:
+        tight = tighten(schema)
+        rules = Rules(tight, f"a{number}")
+        head = f'<call tool="{attribute(name)}">'
+        return rules.text(f'c{number}: {literal(head)} {rules.content(tight, name)} "</call>"')
+
+    def _from_json(self, tree: JsonValue) -> Action:
+        match tree:
+            case {"tool": str(tool), "args": dict(args), **rest} if not rest:
+                return self._known(tool, args)
+            case {"answer": str(text), **rest} if not rest:
+                return Answer(text)
+            case {"ask": str(text), **rest} if not rest:
+                return Ask(text)
+            case _:
+                raise FormatError('neither {"tool": NAME, "args": {...}} nor {"answer": TEXT} nor {"ask": QUESTION}')
+
+    def _from_xml(self, tree: Element) -> Action:
+        text = "".join(cast("Sequence[str]", list(tree.itertext())))
+        match tree.tag:
+            case "answer":
+                return Answer(text)
+            case "ask":
+                return Ask(text)
+            case "call" if (tool := tree.get("tool")) is not None:
+                if tool not in self.tools:
+                    return self._known(tool, {})
+                return Call(tool, cast("dict[str, JsonValue]", read(tighten(self.tools[tool]), tree)))
+            case _:
+                raise FormatError('neither <call tool="NAME"> nor <answer> nor <ask>')
+
+    def _known(self, tool: str, args: Mapping[str, JsonValue]) -> Call:
+        if tool not in self.tools:
+            raise FormatError(f"there is no tool '{tool}'; there are: {', '.join(self.tools)}")
+        return Call(tool, args)

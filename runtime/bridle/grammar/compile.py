@@ -1,0 +1,135 @@
+"""Grammar text becomes a mask over one model's vocabulary.
+
+The text is llguidance's dialect of Lark, the parser is llguidance (Moskal et al., 2024: a lexer of regex derivatives
+below an Earley parser). It never raises: every error state is read here and turned into an exception.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+import llguidance
+
+from bridle.engine.vocabulary import Vocabulary
+from bridle.errors import GrammarError
+from bridle.grammar.shortest import Closers, shortest
+
+CACHE_SIZE = 128
+"""Compiled grammars kept per vocabulary."""
+
+
+class Compiler:
+    """Compiles grammars for one vocabulary; building one costs about a second per 150,000 tokens.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.tokenizer = build_tokenizer(vocabulary)
+        self.closers = Closers.of(vocabulary)
+        self._cache: OrderedDict[str, Compiled] = OrderedDict()
+        self._lock = Lock()
+
+    def compile(self, grammar: str, tail: str = "") -> Compiled:
+        """Compile a grammar, or find it compiled before. `tail`: a text that ends its documents, if there is one.
+
+        Raises:
+            GrammarError: llguidance refuses the grammar; the message is its own.
+        """
+        with self._lock:
+            found = self._cache.get(grammar)
+            if found is None:
+                matcher = self._matcher(grammar)
+                ending = self.vocabulary.tokenize(tail, True) if tail else []
+                found = Compiled(matcher, ending, shortest(matcher, self.closers, ending))
+                self._cache[grammar] = found
+                if len(self._cache) > CACHE_SIZE:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(grammar)
+            return found
+
+    def check(self, grammar: str) -> str:
+        """Why a grammar cannot be compiled; the empty string if it can."""
+        try:
+            self._matcher(grammar)
+        except GrammarError as error:
+            return error.message
+        return ""
+
+    def _matcher(self, grammar: str) -> llguidance.LLMatcher:
+        matcher = llguidance.LLMatcher(self.tokenizer, llguidance.LLMatcher.grammar_from_lark(grammar), log_level=0)
+        if matcher.is_error():
+            raise GrammarError(f"the grammar cannot be compiled: {reason(matcher.get_error())}")
+        return matcher
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A grammar over a vocabulary: a matcher at its start (copy it before use), the tokens of its tail, and the
+    shortest document known (None if none was found: such a document may not end within its budget)."""
+
+    start: llguidance.LLMatcher
+    tail: list[int]
+    minimum: list[int] | None
+
+
+def build_tokenizer(vocabulary: Vocabulary) -> llguidance.LLTokenizer:
+    """llguidance's view of a vocabulary: control tokens marked with 0xFF, every end-of-generation token an end."""
+    tokens = [
+        b"\xff" + piece if token in vocabulary.control else piece for token, piece in enumerate(vocabulary.pieces)
+    ]
+    ends = sorted(vocabulary.eog)
+    if vocabulary.native is not None:
+        return llguidance.LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]  # missing from the stub
+            tokens=tokens,
+            vocab_ptr=vocabulary.native.vocabulary,
+            tokenize_fptr=vocabulary.native.tokenize,
+            eos_token=ends,
+            slices=None,
+        )
+    return llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Wrapped(vocabulary, tokens)), eos_token=ends)
+
+
+class _Wrapped:
+    """A vocabulary in the shape that llguidance's `TokenizerWrapper` reads."""
+
+    def __init__(self, vocabulary: Vocabulary, tokens: list[bytes]) -> None:
+        self.eos_token_id = min(vocabulary.eog)
+        self.bos_token_id = vocabulary.bos
+        self.tokens = tokens
+        self.special_token_ids = sorted(vocabulary.control)
+        self._tokenize = vocabulary.tokenize
+
+    def __call__(self, text: str) -> list[int]:
+        if isinstance(text, bytes):  # the wrapper probes whether bytes are taken; str keeps to whole characters
+            raise TypeError
+        return self._tokenize(text, False)
+
+
+def literal(text: str, vocabulary: Vocabulary | None = None) -> str:
+    """Lark for a fixed text; names of control tokens in it become those tokens.
+
+    >>> literal('say "hi"')
+    '"say \\\\"hi\\\\""'
+    """
+    markers = vocabulary.markers if vocabulary else {}
+    for name, token in markers.items():
+        if name in text:
+            before, _, after = text.partition(name)
+            parts = [literal(part, vocabulary) for part in (before, after) if part]
+            parts.insert(1 if before else 0, f"<[{token}]>")
+            return " ".join(parts)
+    return json.dumps(text, ensure_ascii=False)
+
+
+def reason(message: str) -> str:
+    """The part of an llguidance message that a person can use."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    detail = next((line for line in lines if line.startswith("error: ")), "")
+    head = re.sub(r"^at \d+\(\d+\): (failed to compile JSON schema: )?", "", lines[0]) if lines else "no reason given"
+    return f"{head} {detail.removeprefix('error: ')}".strip()

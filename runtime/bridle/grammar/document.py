@@ -1,0 +1,169 @@
+"""A document under way: the mask that holds one output to its form and to its token budget.
+
+A document is a chain of phases (a thinking block, then the body), each with a grammar and a share of the budget; the
+next begins on the token after the last. Near the end of a phase's share every sampled token is kept only if some way
+to the end still fits after it; that way is held in reserve, and followed when the next token would break it. So a
+document that can be finished at all always is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridle.engine.mask import Bits
+from bridle.errors import BudgetError, EngineError
+from bridle.grammar.compile import Compiler
+from bridle.grammar.shortest import shortest
+
+SLACK = 48
+"""Tokens, beyond twice the shortest document, at which the watch over the budget begins."""
+CHECKPOINT = 64
+"""Tokens between two looks at the way to the end while the budget is far: no more than these are ever taken back."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a document: a grammar in llguidance's Lark, and the most tokens it may take (None: what is left).
+
+    `tail` is a text that ends the phase from almost anywhere in it, such as the marker after free text.
+    """
+
+    name: str
+    grammar: str
+    budget: int | None = None
+    tail: str = ""
+
+
+class Document:
+    """Keeps the `Mask` protocol for one output of at most `budget` tokens.
+
+    Raises:
+        GrammarError: a phase's grammar cannot be compiled.
+        BudgetError: the budget is below the shortest document; the message says how many tokens that takes.
+    """
+
+    def __init__(self, compiler: Compiler, phases: Sequence[Phase], budget: int) -> None:
+        self._compiler = compiler
+        self._phases = phases
+        self._compiled = [compiler.compile(phase.grammar, phase.tail) for phase in phases]
+        self._minima = [len(compiled.minimum or ()) for compiled in self._compiled]
+        if budget < sum(self._minima):
+            raise BudgetError(
+                f"a budget of {budget} tokens is too small: the shortest output of this form takes {sum(self._minima)}",
+                hint=f"allow at least {sum(self._minima)} tokens",
+            )
+        self._total = budget
+        self._ended = False
+        self.lengths = [0] * len(phases)
+        """Tokens in each phase so far."""
+        self.cut: list[str] = []
+        """The phases that were brought to their end because the budget ran out."""
+        self._enter(0)
+
+    @property
+    def finished(self) -> bool:
+        """The document is whole and nothing may follow."""
+        return self._ended
+
+    @property
+    def phase(self) -> str:
+        """The name of the phase that the next token belongs to."""
+        return self._phases[self._index].name
+
+    def forced(self) -> list[int]:
+        """See `Mask.forced`."""
+        return list(self._plan) if self._plan else self._matcher.compute_ff_tokens()
+
+    def fill(self, row: Bits) -> None:
+        """See `Mask.fill`."""
+        self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
+
+    def advance(self, tokens: Sequence[int]) -> int:
+        """See `Mask.advance`. An end-of-generation token ends the document and adds nothing to it.
+
+        Raises:
+            EngineError: a token that the mask does not allow.
+        """
+        before = sum(self.lengths)
+        rest = list(tokens)
+        while rest and not self._ended:
+            rest = self._take(rest)
+        return sum(self.lengths) - before
+
+    def _enter(self, index: int) -> None:
+        self._index = index
+        self._matcher = self._compiled[index].start.deep_copy()
+        left = self._total - sum(self.lengths) - sum(self._minima[index + 1 :])
+        share = self._phases[index].budget
+        self._left = left if share is None else max(min(left, share), self._minima[index])
+        self._reserve = self._compiled[index].minimum
+        self._reserve_at = 0
+        self._plan: list[int] | None = None
+        self._tokens: list[int] = []
+        self._watch = 2 * self._minima[index] + SLACK
+
+    def _take(self, tokens: list[int]) -> list[int]:
+        """Take tokens up to the end of the phase, and return the rest."""
+        if tokens[0] in self._compiler.vocabulary.eog and self._matcher.is_accepting():
+            self._ended = True
+            return []
+        taken = self._matcher.try_consume_tokens(tokens)
+        if not taken:
+            piece = self._compiler.vocabulary.pieces[tokens[0]]
+            raise EngineError(
+                f"token {tokens[0]} ({piece!r}) breaks the grammar of the {self._phases[self._index].name}"
+            )
+        self._tokens += tokens[:taken]
+        self._left -= taken
+        if self._plan is not None:
+            self._plan = self._plan[taken:]
+        elif self._is_due(taken) and not self._can_end():
+            self._turn_back()
+        self.lengths[self._index] = len(self._tokens)
+        over = self._plan == [] or (self._left <= 0 and self._matcher.is_accepting())
+        if over or self._matcher.is_stopped():
+            if self._index + 1 < len(self._phases):
+                self._enter(self._index + 1)
+            else:
+                self._ended = True
+        return tokens[taken:]
+
+    def _is_due(self, taken: int) -> bool:
+        """Whether it is time to look for a way to the end: always near the limit, now and then before."""
+        return self._left <= self._watch or len(self._tokens) // CHECKPOINT > (len(self._tokens) - taken) // CHECKPOINT
+
+    def _can_end(self) -> bool:
+        """Find a way to the end from here that fits what is left, and keep it in reserve; False if there is none.
+
+        Far from the limit a way that is not found proves nothing: the older reserve stays.
+        """
+        if self._reserve is None:
+            return True  # no way was ever found: the form promises no end
+        since = len(self._tokens) - self._reserve_at
+        for known in (self._reserve[since:], self._reserve):  # one thing done of what was due, or still all of it
+            if len(known) <= self._left and self._leads_to_end(known):
+                self._reserve, self._reserve_at = known, len(self._tokens)
+                return True
+        tail = self._compiled[self._index].tail
+        found = shortest(self._matcher, self._compiler.closers, tail, limit=self._left)
+        if found is not None and len(found) <= self._left:
+            self._reserve, self._reserve_at = found, len(self._tokens)
+            return True
+        return self._left > self._watch
+
+    def _leads_to_end(self, way: list[int]) -> bool:
+        if self._matcher.validate_tokens(way) != len(way):
+            return False
+        walker = self._matcher.deep_copy()
+        return walker.consume_tokens(way) and walker.is_accepting()
+
+    def _turn_back(self) -> None:
+        """Back to where the reserve leads to the end, and along it."""
+        back = len(self._tokens) - self._reserve_at
+        self._matcher.rollback(back)
+        del self._tokens[self._reserve_at :]
+        self._left += back
+        self._plan = list(self._reserve or ())
+        if self._phases[self._index].name not in self.cut:
+            self.cut.append(self._phases[self._index].name)

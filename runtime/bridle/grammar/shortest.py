@@ -1,0 +1,181 @@
+"""A short way to end a document, from wherever it stands.
+
+A step ends as a whole document inside its token budget (law 1) because some way to its end is known and kept in
+reserve. llguidance has no such call, so the way is searched with the matcher itself: follow what is forced; else take
+a token that closes something; where nothing can be closed yet (a pattern, a minimum length, a multiple), search
+best-first over single characters until something can. Every way returned has been accepted by the matcher.
+
+States are told apart by asking which characters they allow, token by token: a mask over the whole vocabulary can
+take milliseconds inside a pattern, one question takes a microsecond. Inside text a quote or an angle bracket may be
+just a character, so there a closer counts only if the text is over after it. The search is a heuristic: it may miss
+the very shortest way and, on odd patterns, any way at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+
+import llguidance
+
+from bridle.engine.vocabulary import Vocabulary
+
+WALK_LIMIT = 4_096
+"""Tokens after which a way is given up."""
+STATES = 2_000
+"""States searched at one place before a stretch of text is tried; each costs about 0.1 ms."""
+STRETCHES = 4
+"""Stretches of text tried before a place is given up."""
+ESCAPES = 200
+"""Places searched on one way before it is given up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Closers:
+    """The tokens of a vocabulary that tend to end things, best first, and those a search tries."""
+
+    brackets: Sequence[int]
+    quotes: Sequence[int]
+    tags: Sequence[int]
+    commas: Sequence[int]
+    markers: Sequence[int]
+    letters: Sequence[int]
+    characters: Sequence[int]
+    digits: Sequence[int]
+    words: Sequence[int]
+    escapes: Sequence[int]
+    """A backslash: what may follow it looks like the end of a text, and is not."""
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary) -> Closers:
+        """Read them off a vocabulary."""
+        pieces = vocabulary.pieces
+        plain = [token for token in range(vocabulary.size) if pieces[token] and token not in vocabulary.control]
+        closing = sorted((t for t in plain if not pieces[t].strip(b'"]}')), key=lambda t: -len(pieces[t]))
+        tags = sorted((t for t in plain if pieces[t].startswith(b"</")), key=lambda t: len(pieces[t]))[:8]
+        single = {pieces[token]: token for token in plain if len(pieces[token]) == 1}
+        common = b"aA0-_./:@#+ ,;x" + bytes(range(32, 127)) + b"\n\t" + bytes(range(128, 256))
+        characters = [single[bytes([byte])] for byte in dict.fromkeys(common) if bytes([byte]) in single]
+        words = sorted((t for t in plain if pieces[t].isalnum() and pieces[t].isascii()), key=lambda t: -len(pieces[t]))
+        return cls(
+            brackets=[t for t in closing if pieces[t][:1] != b'"'] + _spelled(pieces, plain, b"[]", b"{}"),
+            quotes=[t for t in closing if pieces[t][:1] == b'"'],
+            tags=[*tags, *_spelled(pieces, plain, b"<")],
+            commas=_spelled(pieces, plain, b', "', b", ", b","),
+            markers=sorted(vocabulary.control - vocabulary.eog)[:64],
+            letters=_spelled(pieces, plain, b"q", b"Z", b"~"),
+            characters=characters,
+            digits=_spelled(pieces, plain, *(str(n).encode() for n in range(10))),
+            words=words[:: max(1, len(words) // 200)][:60],
+            escapes=_spelled(pieces, plain, b"\\"),
+        )
+
+
+def shortest(
+    matcher: llguidance.LLMatcher, closers: Closers, tail: Sequence[int] = (), limit: int = WALK_LIMIT
+) -> list[int] | None:
+    """Tokens that end the document from the matcher's state (which is left as it is), or None if none were found.
+
+    At most `limit` tokens; the empty list where the document may end right here. `tail` are tokens that end it from
+    almost anywhere, if there are such: free text up to a marker looks endless from inside.
+    """
+    walker = matcher.deep_copy()
+    way: list[int] = []
+    escapes = 0
+    while len(way) <= limit and escapes <= ESCAPES:
+        if walker.is_accepting():
+            return way
+        step = walker.compute_ff_tokens() or _close(walker, closers, tail)
+        if not step:
+            step = _escape(walker, closers, tail)
+            escapes += 1
+        if not step or not walker.consume_tokens(step):
+            return None
+        way += step
+    return None
+
+
+def _close(walker: llguidance.LLMatcher, closers: Closers, tail: Sequence[int]) -> list[int]:
+    """Tokens that close something here, if there are any."""
+    if tail and walker.validate_tokens(list(tail)) == len(tail):
+        return list(tail)
+    in_text = _first(walker, closers.letters) is not None
+    if not in_text:
+        for family in (closers.brackets, closers.commas):
+            if (token := _first(walker, family)) is not None:
+                return [token]
+    for family in (closers.quotes, closers.tags, closers.markers):
+        token = _first(walker, family)
+        if token is not None and _leaves_text(walker, token, closers):
+            return [token]
+    if not in_text and (token := _first(walker, closers.quotes[-1:])) is not None:
+        return [token]  # a string begins
+    return []
+
+
+def _leaves_text(walker: llguidance.LLMatcher, token: int, closers: Closers) -> bool:
+    child = walker.deep_copy()
+    if not child.consume_token(token):
+        return False
+    return child.is_accepting() or _first(child, closers.letters) is None or bool(child.compute_ff_tokens())
+
+
+def _escape(walker: llguidance.LLMatcher, closers: Closers, tail: Sequence[int]) -> list[int]:
+    """Few tokens after which something is forced or can be closed; long words where none is near."""
+    prefix = list[int]()
+    walker = walker.deep_copy()
+    for stretch in range(STRETCHES):
+        for characters in (closers.characters, closers.digits):
+            if found := _search(walker, characters, closers, tail):
+                return prefix + found
+        for _ in range(8 * 4**stretch):
+            word = _first(walker, closers.words)
+            word = _first(walker, closers.characters) if word is None else word
+            if word is None or not walker.consume_token(word):
+                return []
+            prefix.append(word)
+    return []
+
+
+def _search(start: llguidance.LLMatcher, characters: Sequence[int], closers: Closers, tail: Sequence[int]) -> list[int]:
+    """Best-first over characters, fewest idle ones first: a character is idle if the state looks the same after it.
+
+    Characters that lead to states of one look are taken for alike, save digits, which look alike but count.
+    """
+    order = count()
+    queue = [(0, 0, next(order), start, tuple(_all(start, closers.characters)), list[int]())]
+    states = 0
+    while queue and states < STATES:
+        idle, depth, _, state, look, path = heappop(queue)
+        alike = set[tuple[int, ...]]()
+        tried = look if characters is closers.characters else _all(state, characters)
+        for token in (token for token in tried if token not in closers.escapes or len(tried) == 1):
+            child = state.deep_copy()
+            states += 1
+            child.consume_token(token)
+            if child.is_accepting() or child.compute_ff_tokens() or _close(child, closers, tail):
+                return [*path, token]
+            child_look = tuple(_all(child, closers.characters))
+            if characters is closers.digits or child_look not in alike:
+                alike.add(child_look)
+                entry = (idle + (child_look == look), depth + 1, next(order), child, child_look, [*path, token])
+                heappush(queue, entry)
+    return []
+
+
+def _first(matcher: llguidance.LLMatcher, tokens: Iterable[int]) -> int | None:
+    """The first of `tokens` that may come next."""
+    return next((token for token in tokens if matcher.validate_tokens([token])), None)
+
+
+def _all(matcher: llguidance.LLMatcher, tokens: Iterable[int]) -> list[int]:
+    """Those of `tokens` that may come next."""
+    return [token for token in tokens if matcher.validate_tokens([token])]
+
+
+def _spelled(pieces: Sequence[bytes], among: Sequence[int], *texts: bytes) -> list[int]:
+    """The tokens that spell the texts, in their order; texts without a token of their own are left out."""
+    found = {pieces[token]: token for token in among if pieces[token] in texts}
+    return [found[text] for text in texts if text in found]

@@ -1,0 +1,30 @@
+"""What happened, once and for all: typed events, chained by hash, in one SQLite file."""
+
+from bridle.journal.event import (
+    Body,
+    CallAnswered,
+    CallIntended,
+    Event,
+    Heard,
+    RunEnded,
+    RunStarted,
+    Status,
+    StepTaken,
+    Tokens,
+)
+from bridle.journal.store import Journal, RunSummary
+
+__all__ = [
+    "Body",
+    "CallAnswered",
+    "CallIntended",
+    "Event",
+    "Heard",
+    "Journal",
+    "RunEnded",
+    "RunStarted",
+    "RunSummary",
+    "Status",
+    "StepTaken",
+    "Tokens",
+]

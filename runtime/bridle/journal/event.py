@@ -1,0 +1,191 @@
+"""Events: what can happen in a run, as frozen models, and their place in a chain.
+
+An event's hash covers the hash before it and all that it says, in canonical JSON (sorted keys, no spaces, no NaN, as
+RFC 8785 asks), so that an event that is changed, moved or left out breaks the chain. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from bridle.errors import JournalError
+
+
+class Status(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    BUDGET = "budget"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tokens(_Body):
+    """Where a step's tokens and seconds went. See `bridle.engine.base.Usage`."""
+
+    prompt: int = 0
+    reused: int = 0
+    sampled: int = 0
+    forced: int = 0
+    drafted: int = 0
+    accepted: int = 0
+
+
+class RunStarted(_Body):
+    """A run began."""
+
+    kind: Literal["run.started"] = "run.started"
+    task: str
+    skill: str
+    model: str
+    format: str
+    workspace: str
+    seed: int | None
+    version: str
+    parent: str | None = None
+    """The run whose conversation it continues."""
+
+
+class StepTaken(_Body):
+    """The model was asked once. What it saw and said, exactly.
+
+    The prompt is told as what is new since the prompt of event `base` in the same run: its first `shared_tokens`
+    tokens and `shared_text` characters are that prompt's.
+    """
+
+    kind: Literal["step.taken"] = "step.taken"
+    path: str
+    """Which verb of the skill, as `act#3`."""
+    attempt: int
+    base: int | None
+    shared_tokens: int
+    shared_text: int
+    prompt_tokens: list[int]
+    prompt_text: str
+    output_tokens: list[int]
+    forced: str
+    """One letter a token: `f` forced, `s` sampled."""
+    thinking: str
+    text: str
+    value: JsonValue = None
+    error: str = ""
+    mends: list[str] = []
+    stop: str
+    cut: bool = False
+    constrained: bool
+    tokens: Tokens
+    masked_mass: float
+    prefill_seconds: float
+    decode_seconds: float
+    seconds: float = 0.0
+
+
+class CallIntended(_Body):
+    """A tool is about to be run; written to disk before it is."""
+
+    kind: Literal["call.intended"] = "call.intended"
+    key: str
+    """Names this call for ever; idempotent tools receive it."""
+    tool: str
+    args: dict[str, JsonValue]
+    effect: str
+
+
+class CallAnswered(_Body):
+    """What came of a call."""
+
+    kind: Literal["call.answered"] = "call.answered"
+    key: str
+    tool: str
+    ok: bool
+    result: JsonValue
+    text: str
+    """What the model was shown."""
+    seconds: float
+
+
+class Heard(_Body):
+    """A person said something: an answer to a question."""
+
+    kind: Literal["heard"] = "heard"
+    question: str
+    text: str
+
+
+class RunEnded(_Body):
+    """A run ended, or waits for a person."""
+
+    kind: Literal["run.ended"] = "run.ended"
+    status: Status
+    answer: str | None = None
+    question: str | None = None
+    reason: str = ""
+    steps: int
+    tokens: Tokens
+    seconds: float
+
+
+Body: TypeAlias = RunStarted | StepTaken | CallIntended | CallAnswered | Heard | RunEnded
+
+_BODIES: TypeAdapter[Body] = TypeAdapter(Annotated[Body, Field(discriminator="kind")])
+GENESIS = "0" * 64
+"""The hash before the first event."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A body at its place: run, number from 1, moment (UTC, ISO 8601), and the chain."""
+
+    run: str
+    number: int
+    at: str
+    body: Body
+    previous: str
+    hash: str
+
+
+def chain(run: str, number: int, at: str, body: str, previous: str) -> str:
+    """The hash of an event; `body` is canonical JSON."""
+    return hashlib.sha256("\n".join([previous, run, str(number), at, body]).encode()).hexdigest()
+
+
+def canonical(body: Body) -> str:
+    """A body as canonical JSON."""
+    return canonical_json(body.model_dump(mode="json"))
+
+
+def canonical_json(value: Mapping[str, JsonValue] | JsonValue) -> str:
+    """JSON with sorted keys, without spaces.
+
+    Raises:
+        JournalError: the value holds NaN or an infinity, which JSON cannot say.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise JournalError(f"an event cannot be written as JSON: {error}") from None
+
+
+def read_body(text: str) -> Body:
+    """A body from its JSON.
+
+    Raises:
+        JournalError: it is no event that this version knows.
+    """
+    try:
+        return _BODIES.validate_json(text)
+    except ValueError as error:
+        raise JournalError(f"an event cannot be read: {error}", hint="was it written by another version?") from None

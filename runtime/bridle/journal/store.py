@@ -1,0 +1,225 @@
+"""The journal's file: append-only SQLite in WAL mode, through apsw, which carries a SQLite of its own.
+
+Model steps are committed with `synchronous=NORMAL` (they survive a killed process), what precedes an effect with
+`FULL` (it survives a power cut). One `Journal` may be used from several threads, one file by several processes.
+"""
+
+# pyright: reportUnknownMemberType=false
+# The types of apsw mention one that it does not export.
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import apsw
+
+from bridle.errors import JournalError, UsageError
+from bridle.journal.event import GENESIS, Body, Event, RunEnded, RunStarted, Status, canonical, chain, read_body
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+    run TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
+    previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS event_kind ON event (kind, run);
+"""
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in a list."""
+
+    run: str
+    started: str
+    task: str
+    skill: str
+    model: str
+    status: Status
+    answer: str
+    steps: int
+    seconds: float
+
+
+class Journal:
+    """Events by run. Opens (and makes) its file at once; close it, or use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a journal.
+
+        Raises:
+            JournalError: the file cannot be made or is not a journal.
+        """
+        self.path = path
+        self._lock = threading.RLock()
+        self._heads: dict[str, tuple[int, str]] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = apsw.Connection(str(path))
+            self._db.set_busy_timeout(10_000)
+            self._db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL")
+            version = cast("int", self._db.pragma("user_version"))
+            if version not in (0, VERSION):
+                raise JournalError(f"{path} was written by another version of Bridle (format {version})")
+            self._db.execute(SCHEMA)
+            self._db.pragma("user_version", VERSION)
+        except (apsw.Error, OSError) as error:
+            raise JournalError(f"the journal {path} cannot be opened: {error}", hint=_remedy(error)) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, run: str, body: Body, *, durable: bool = False) -> Event:
+        """Add an event to a run and commit it; `durable` commits survive a power cut.
+
+        Raises:
+            JournalError: the disk is full or the file cannot be written; nothing was added, all before is kept.
+        """
+        text, at = canonical(body), datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._writing(f"the journal {self.path} cannot be written"):
+            number, previous = self._head(run)
+            event = Event(run, number + 1, at, body, previous, chain(run, number + 1, at, text, previous))
+            row = (run, event.number, at, body.kind, text, previous, event.hash)
+            if durable:
+                self._db.execute("PRAGMA synchronous=FULL")
+            try:
+                self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            finally:
+                if durable:
+                    self._db.execute("PRAGMA synchronous=NORMAL")
+            self._heads[run] = (event.number, event.hash)
+            return event
+
+    def events(self, run: str) -> list[Event]:
+        """All events of a run, in order.
+
+        Raises:
+            JournalError: an event cannot be read.
+        """
+        with self._writing(f"the journal {self.path} cannot be read"):
+            rows = list(
+                self._db.execute(
+                    "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number", (run,)
+                )
+            )
+        return [
+            Event(run, cast("int", n), str(at), read_body(str(body)), str(before), str(own))
+            for n, at, body, before, own in rows
+        ]
+
+    def runs(self, limit: int = 50) -> list[RunSummary]:
+        """The latest runs, newest first."""
+        query = """
+            SELECT started.run, started.at, started.body, ended.body FROM event AS started
+            LEFT JOIN event AS ended ON ended.run = started.run AND ended.kind = 'run.ended'
+              AND ended.number = (SELECT max(number) FROM event WHERE run = started.run AND kind = 'run.ended')
+            WHERE started.kind = 'run.started' ORDER BY started.at DESC, started.run DESC LIMIT ?
+        """
+        with self._writing(f"the journal {self.path} cannot be read"):
+            rows = list(self._db.execute(query, (limit,)))
+        return [_summary(str(run), str(at), str(started), ended) for run, at, started, ended in rows]
+
+    def find(self, name: str) -> str:
+        """The run that a person means: its id, the beginning of it, or `last`.
+
+        Raises:
+            UsageError: there is no such run, or more than one.
+        """
+        with self._writing(f"the journal {self.path} cannot be read"):
+            if name == "last":
+                found = self._db.execute(
+                    "SELECT run FROM event WHERE kind = 'run.started' ORDER BY at DESC, run DESC LIMIT 1"
+                )
+            else:
+                like = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+                found = self._db.execute("SELECT DISTINCT run FROM event WHERE run LIKE ? ESCAPE '\\' LIMIT 5", (like,))
+            runs = [str(row[0]) for row in found]
+        if name in runs:
+            return name
+        if len(runs) == 1:
+            return runs[0]
+        if not runs:
+            raise UsageError(
+                "there are no runs yet" if name == "last" else f"no run is called {name}", hint="bridle runs list"
+            )
+        raise UsageError(f"several runs begin with {name}: {', '.join(runs)}")
+
+    def verify(self, run: str) -> str:
+        """What is wrong with a run's chain, naming the event; the empty string if nothing is."""
+        previous = GENESIS
+        with self._writing(f"the journal {self.path} cannot be read"):
+            rows = list(
+                self._db.execute(
+                    "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number", (run,)
+                )
+            )
+        for place, (number, at, body, before, own) in enumerate(rows, 1):
+            if number != place:
+                return f"event {place} is missing"
+            if before != previous or own != chain(run, place, str(at), str(body), str(before)):
+                return f"event {place} was changed"
+            previous = str(own)
+        return ""
+
+    def _head(self, run: str) -> tuple[int, str]:
+        if run not in self._heads:
+            row = next(
+                self._db.execute("SELECT number, hash FROM event WHERE run = ? ORDER BY number DESC LIMIT 1", (run,)),
+                None,
+            )
+            self._heads[run] = (cast("int", row[0]), str(row[1])) if row else (0, GENESIS)
+        return self._heads[run]
+
+    @contextmanager
+    def _writing(self, failure: str) -> Generator[None]:
+        with self._lock:
+            try:
+                yield
+            except apsw.Error as error:
+                raise JournalError(f"{failure}: {error}", hint=_remedy(error)) from None
+
+
+def new_run() -> str:
+    """A fresh id for a run: the moment, and enough chance to be unique."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _summary(run: str, at: str, started: str, ended: object) -> RunSummary:
+    start = cast("RunStarted", read_body(started))
+    end = cast("RunEnded", read_body(str(ended))) if ended is not None else None
+    return RunSummary(
+        run=run,
+        started=at,
+        task=start.task,
+        skill=start.skill,
+        model=start.model,
+        status=end.status if end else Status.RUNNING,
+        answer=(end.answer or end.question or end.reason) if end else "",
+        steps=end.steps if end else 0,
+        seconds=end.seconds if end else 0.0,
+    )
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, apsw.FullError):
+        return "the disk is full: free some space; what was journaled before is kept"
+    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | OSError):
+        return "check that the folder exists and can be written, or set BRIDLE_HOME to another"
+    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+        return "it is not a journal, or damaged: move it away to start a new one"
+    return ""

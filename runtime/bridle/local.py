@@ -1,0 +1,74 @@
+"""A model from a file on this machine, ready for steps.
+
+    from bridle import Agent, Journal, open_model
+
+    with open_model("colt") as model, Journal(path) as journal:
+        run = Agent(model, workspace=folder, journal=journal).run("What is 15% of 240?")
+
+The one place that chooses llama.cpp; whoever embeds Bridle can put another engine behind a `Model` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from bridle.card import card_for, cards
+from bridle.engine.llama import LlamaBackend, LlamaSettings
+from bridle.engine.probe import probe
+from bridle.engine.thread import EngineThread
+from bridle.errors import UsageError
+from bridle.model import Model
+from bridle.shelf import shelf
+
+
+def open_model(
+    model: str | Path = "colt",
+    *,
+    context: int | None = None,
+    slots: int = 4,
+    threads: int = 0,
+    gpu_layers: int = -1,
+    cache: Path | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Model:
+    """Load a model. Use it as a context manager, or close it.
+
+    Args:
+        model: a bundled model by name, or the path of a GGUF file.
+        context: tokens of a prompt and its output; what the model's card says if not given.
+        slots: conversations kept in memory at once.
+        threads: for decoding; chosen by the model's size if 0.
+        gpu_layers: layers on the GPU, -1 for all, where the build of llama.cpp can.
+        cache: where verdicts on files are kept.
+        on_progress: hears the share loaded, from 0 to 1.
+
+    Raises:
+        UsageError: there is no such model.
+        ModelError: the file is not a model that can generate.
+    """
+    path = find_model(model)
+    if shelf("models") not in path.resolve().parents:
+        probe(path, cache or platformdirs.user_cache_path("bridle"))
+    card = card_for(path, {})
+    wanted = LlamaSettings(context=context or card.context, slots=slots, threads=threads, gpu_layers=gpu_layers)
+    backend = LlamaBackend(path, wanted, on_progress)
+    return Model(EngineThread(backend), card_for(path, backend.metadata))
+
+
+def find_model(model: str | Path) -> Path:
+    """The file of a model by its name on the shelf, or by its path.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    card = cards().get(str(model))
+    if card is not None and card.file:
+        return shelf("models") / card.name / card.file
+    path = Path(model).expanduser()
+    if not path.exists():
+        known = ", ".join(card.name for card in cards().values() if card.file)
+        raise UsageError(f"no model at {model}", hint=f"give the path of a GGUF file, or one of the bundled: {known}")
+    return path

@@ -1,0 +1,1 @@
+"""Seeing runs: while they happen, and afterwards from the journal."""

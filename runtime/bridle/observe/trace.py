@@ -1,0 +1,105 @@
+"""A run as a tree in the terminal, read from its events: steps, thinking, calls, tokens, timings, why it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from bridle.journal import CallAnswered, CallIntended, Event, Heard, RunEnded, RunStarted, RunSummary, Status, StepTaken
+from bridle.observe.progress import arguments, shorten
+
+STYLES = {
+    Status.DONE: "green",
+    Status.FAILED: "red",
+    Status.BUDGET: "yellow",
+    Status.PAUSED: "cyan",
+    Status.CANCELLED: "magenta",
+    Status.RUNNING: "blue",
+}
+
+
+def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
+    """The tree of a run; with `prompts`, also what the model saw."""
+    tree = Tree("", hide_root=True)
+    for event in events:
+        body = event.body
+        match body:
+            case RunStarted():
+                tree.label = Text(event.run, style="bold")
+                tree.hide_root = False
+                tree.add(f"[bold]{escape(body.task)}[/]")
+                tree.add(
+                    f"[dim]{escape(body.model)}, skill {escape(body.skill)}, {body.format}, {escape(body.workspace)}[/]"
+                )
+            case StepTaken():
+                _add_step(tree, event.number, body, prompts=prompts)
+            case CallIntended():
+                call = f"[bold cyan]{body.tool}[/]{escape(arguments(body.args))}"
+                tree.add(f"[dim]{event.number}[/] {call} [dim]{body.effect}[/]")
+            case CallAnswered(ok=ok, text=text, seconds=seconds):
+                style = "green" if ok else "red"
+                tree.add(f"[dim]{event.number}[/]   [{style}]{escape(shorten(text, 400))}[/] [dim]{_time(seconds)}[/]")
+            case Heard():
+                tree.add(f"[dim]{event.number}[/] asked: {escape(body.question)}\n  [cyan]{escape(body.text)}[/]")
+            case RunEnded():
+                tree.add(_ending(body))
+    return tree
+
+
+def runs_table(runs: Sequence[RunSummary]) -> Table:
+    """Runs as a table, newest first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("steps", justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("task", ratio=2, overflow="ellipsis", no_wrap=True)
+    table.add_column("came of it", ratio=3, overflow="ellipsis", no_wrap=True)
+    for run in runs:
+        status = Text(run.status, style=STYLES[run.status])
+        table.add_row(
+            run.run, status, str(run.steps), _time(run.seconds), Text(shorten(run.task)), Text(shorten(run.answer))
+        )
+    return table
+
+
+def _add_step(tree: Tree, number: int, step: StepTaken, *, prompts: bool) -> None:
+    tokens = step.tokens
+    counts = (
+        f"{tokens.prompt} read ({tokens.reused} known), {tokens.sampled + tokens.forced} written "
+        f"({tokens.forced} forced), {_time(step.seconds)}"
+    )
+    branch = tree.add(f"[dim]{number}[/] [bold]{step.path}[/] [dim]{counts}[/]")
+    if prompts:
+        branch.add(Group(Text(f"prompt, from character {step.shared_text} on:", style="dim"), Text(step.prompt_text)))
+    if step.thinking:
+        branch.add(f"[italic dim]{escape(shorten(step.thinking, 400))}[/]")
+    branch.add(escape(shorten(step.text, 400)))
+    if step.masked_mass >= 0.01:
+        branch.add(f"[dim]the grammar took away {step.masked_mass:.0%} of what the model would have said[/]")
+    if step.mends:
+        branch.add(f"[yellow]mended: {escape('; '.join(step.mends))}[/]")
+    if step.error:
+        branch.add(f"[red]not usable: {escape(step.error)}[/]")
+    if step.cut:
+        branch.add("[yellow]brought to its end because the budget ran out[/]")
+
+
+def _ending(end: RunEnded) -> str:
+    text = end.answer or end.question or ""
+    parts = [f"[{STYLES[end.status]}]{end.status}[/]"]
+    if end.reason:
+        parts.append(escape(end.reason))
+    head = ": ".join(parts)
+    tokens = end.tokens
+    counts = f"{end.steps} steps, {tokens.sampled + tokens.forced} tokens written, {_time(end.seconds)}"
+    return f"{head} [dim]({counts})[/]" + (f"\n{escape(text)}" if text else "")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -1,0 +1,127 @@
+"""What a run writes down: its events, and the exact tokens of each step told as what is new since the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, JsonValue, TypeAdapter
+
+from bridle.engine.base import Usage
+from bridle.grammar.action import Answer, Ask, Call
+from bridle.journal import Body, Event, Journal, StepTaken, Tokens
+from bridle.step import Attempt
+
+
+class Recorder:
+    """Journals one run, and tells whoever listens."""
+
+    def __init__(self, journal: Journal, run: str, listen: Callable[[Event], None] | None = None) -> None:
+        self.run = run
+        self._journal = journal
+        self._listen = listen
+        self._base: int | None = None
+        self._tokens: Sequence[int] = ()
+        self._text = ""
+
+    def event(self, body: Body, *, durable: bool = False) -> Event:
+        """Journal an event; `durable` before an effect.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        event = self._journal.append(self.run, body, durable=durable)
+        if self._listen is not None:
+            self._listen(event)
+        return event
+
+    def step(
+        self,
+        path: str,
+        attempts: Sequence[Attempt],
+        value: JsonValue,
+        *,
+        cut: bool,
+        constrained: bool,
+        seconds: float,
+    ) -> None:
+        """Journal every attempt of a step; the value belongs to the last."""
+        for number, attempt in enumerate(attempts, 1):
+            last = number == len(attempts)
+            body = self._attempt(path, number, attempt, constrained=constrained)
+            event = self.event(
+                body.model_copy(
+                    update={
+                        "value": value if last else None,
+                        "cut": cut and last,
+                        "seconds": round(seconds if last else _seconds(attempt), 6),
+                    }
+                )
+            )
+            self._base, self._tokens, self._text = event.number, attempt.prompt.tokens, attempt.prompt.text
+
+    def _attempt(self, path: str, number: int, attempt: Attempt, *, constrained: bool) -> StepTaken:
+        usage, prompt = attempt.generation.usage, attempt.prompt
+        shared_tokens, shared_text = common(self._tokens, prompt.tokens), common(self._text, prompt.text)
+        return StepTaken(
+            path=path,
+            attempt=number,
+            base=self._base,
+            shared_tokens=shared_tokens,
+            shared_text=shared_text,
+            prompt_tokens=list(prompt.tokens[shared_tokens:]),
+            prompt_text=prompt.text[shared_text:],
+            output_tokens=attempt.generation.ids,
+            forced="".join("f" if token.forced else "s" for token in attempt.generation.tokens),
+            thinking=attempt.thinking,
+            text=attempt.text,
+            error=attempt.error,
+            mends=list(attempt.mends),
+            stop=attempt.generation.stop,
+            constrained=constrained,
+            tokens=told(usage),
+            masked_mass=round(usage.masked_mass, 6),
+            prefill_seconds=round(usage.prefill_seconds, 6),
+            decode_seconds=round(usage.decode_seconds, 6),
+        )
+
+
+def told(usage: Usage) -> Tokens:
+    """The token counts of a usage."""
+    return Tokens(
+        prompt=usage.prompt,
+        reused=usage.reused,
+        sampled=usage.sampled,
+        forced=usage.forced,
+        drafted=usage.drafted,
+        accepted=usage.accepted,
+    )
+
+
+def common(first: Sequence[object], second: Sequence[object]) -> int:
+    """How long a beginning two sequences of one type share."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:  # slices compare in C: halving beats a loop over thousands of items
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if first[low:middle] == second[low:middle] else (low, middle - 1)
+    return low
+
+
+def as_json(value: object) -> JsonValue:
+    """A step's value as the journal keeps it."""
+    match value:
+        case Call(tool, args):
+            return {"tool": tool, "args": dict(args)}
+        case Answer(text):
+            return {"answer": text}
+        case Ask(text):
+            return {"ask": text}
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case _:
+            return TypeAdapter(Any).dump_python(value, mode="json")
+
+
+def _seconds(attempt: Attempt) -> float:
+    usage = attempt.generation.usage
+    return usage.prefill_seconds + usage.decode_seconds + usage.mask_seconds + usage.sample_seconds

@@ -1,0 +1,63 @@
+"""Settings of the command line: a file, the environment, and defaults, in that order of weakness.
+
+`config.toml` in the user's configuration folder sets what `BRIDLE_*` variables do not. Libraries never read this; it is
+read when a command starts.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridle.errors import UsageError, describe
+
+PREFIX = "BRIDLE_"
+
+
+class Settings(BaseModel):
+    """What a user may set once for all commands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("bridle"))
+    """Where the journal and pulled models are kept."""
+    cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("bridle"))
+    """Where what can be made again is kept."""
+    model: str = "colt"
+    context: int | None = Field(default=None, ge=256)
+    threads: int = Field(default=0, ge=0)
+    gpu_layers: int = -1
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.home / "journal.db"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        UsageError: the file or a variable cannot be read; the message says which.
+    """
+    environment = os.environ if environment is None else environment
+    path = platformdirs.user_config_path("bridle") / "config.toml"
+    values: dict[str, object] = {}
+    if path.is_file():
+        try:
+            values |= tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from None
+    names = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    values |= {names[key]: value for key, value in environment.items() if key in names and value}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(
+            f"a setting is not right: {describe(error)}", hint=f"see {path} and {PREFIX}* variables"
+        ) from None

@@ -1,0 +1,141 @@
+"""A skill is a folder: SKILL.md says what it is for, skill.py how it is done.
+
+SKILL.md follows the Agent Skills format: YAML front matter with `name`, `description` and, if it wants, the tools it
+may use; below it, instructions for the model. skill.py holds one async function, `run(context)`, which returns the
+answer. A folder without skill.py lends its instructions to the plain loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridle.context import Context
+from bridle.errors import SkillError, UsageError, describe
+from bridle.shelf import shelf
+
+Run = Callable[[Context], Awaitable[str]]
+
+_FRONT = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)(.*)", re.DOTALL)
+
+
+class FrontMatter(BaseModel):
+    """The front matter of SKILL.md; fields that others add are kept out of the way."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    name: str = Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=64)
+    description: str = Field(min_length=1, max_length=1024)
+    allowed_tools: str | tuple[str, ...] | None = Field(default=None, alias="allowed-tools")
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One skill, read but not yet run."""
+
+    name: str
+    description: str
+    instructions: str
+    folder: Path
+    allowed_tools: tuple[str, ...] | None
+    """None for all."""
+    digest: str
+    """SHA-256 over its files, for the record."""
+
+    def allows(self, tool: str) -> bool:
+        """Whether a tool may be used."""
+        return self.allowed_tools is None or tool in self.allowed_tools
+
+    def load(self) -> Run:
+        """Its function.
+
+        Raises:
+            SkillError: skill.py cannot be loaded, or has no `async def run(context)`.
+        """
+        path = self.folder / "skill.py"
+        if not path.is_file():
+            return plain_loop().load()
+        name = f"bridle_skill_{self.name.replace('-', '_')}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise SkillError(f"{path} cannot be loaded")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # a skill is foreign code: whatever it raises while loading is news
+            raise SkillError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        run = getattr(module, "run", None)
+        if not inspect.iscoroutinefunction(run):
+            raise SkillError(f"{path} has no 'async def run(context)'")
+        return run
+
+
+def read_skill(folder: Path) -> Skill:
+    """The skill in a folder.
+
+    Raises:
+        SkillError: SKILL.md is missing or not well formed; the message says what is wrong.
+    """
+    path = folder / "SKILL.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SkillError(f"{path} cannot be read: {error}") from None
+    match = _FRONT.match(text)
+    if match is None:
+        raise SkillError(f"{path} does not begin with front matter between two lines of ---")
+    try:
+        front = FrontMatter.model_validate(yaml.safe_load(match[1]))
+    except yaml.YAMLError as error:
+        raise SkillError(f"the front matter of {path} is not YAML: {error}") from None
+    except ValidationError as error:
+        raise SkillError(f"the front matter of {path} is not right: {describe(error)}") from None
+    tools = front.allowed_tools
+    allowed = tuple(tools.replace(",", " ").split()) if isinstance(tools, str) else tools
+    code = folder / "skill.py"
+    digest = hashlib.sha256(text.encode() + (code.read_bytes() if code.is_file() else b"")).hexdigest()
+    return Skill(front.name, front.description, match[2].strip(), folder, allowed, digest)
+
+
+def skills(folders: Sequence[Path] = ()) -> dict[str, Skill]:
+    """The skills of the shelf and of other folders, by name; later ones replace earlier ones.
+
+    Raises:
+        SkillError: a folder holds a broken skill.
+    """
+    found: dict[str, Skill] = {}
+    for top in (shelf("skills"), *folders):
+        for path in sorted(top.glob("*/SKILL.md")):
+            skill = read_skill(path.parent)
+            found[skill.name] = skill
+    return found
+
+
+def find_skill(name: str) -> Skill:
+    """A skill by name, or by the path of its folder.
+
+    Raises:
+        UsageError: there is none.
+        SkillError: it is broken.
+    """
+    if "/" in name and (Path(name) / "SKILL.md").is_file():
+        return read_skill(Path(name))
+    known = skills()
+    if name not in known:
+        raise UsageError(f"there is no skill '{name}'; there are: {', '.join(known)}", hint="bridle skills list")
+    return known[name]
+
+
+def plain_loop() -> Skill:
+    """The skill that others fall back on."""
+    return read_skill(shelf("skills") / "react")

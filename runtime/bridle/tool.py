@@ -1,0 +1,287 @@
+"""A typed function is a tool.
+
+Its annotations make the schema that the grammar holds the model to, its docstring the description the model reads.
+A tool declares its *effect*, so that whoever runs it knows what a repetition would do. Parameters annotated with a
+`Service` (the workspace, the key of the call) are handed over by the run and never shown to the model.
+
+    >>> @tool(effect="pure")
+    ... def add(a: int, b: int = 1) -> int:
+    ...     '''Add two numbers.'''
+    ...     return a + b
+    >>> add.signature()
+    'add(a: integer, b?: integer)'
+    >>> add.check({"a": 2})
+    {'a': 2, 'b': 1}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal, cast, get_type_hints, overload
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
+
+from bridle.errors import BridleError, ToolError, UsageError, describe
+
+RESULT_LIMIT = 6_000
+"""Characters of a result that the model is shown; the journal keeps all of it."""
+
+
+class Effect(StrEnum):
+    """What running a tool twice would do."""
+
+    PURE = "pure"
+    """Changes nothing: run it as often as you like."""
+    IDEMPOTENT = "idempotent"
+    """The second run with the same `CallKey` changes nothing more."""
+    PROBE = "probe"
+    """The tool can be asked whether it happened."""
+    UNSAFE = "unsafe"
+    """Every run counts: never retried by the runtime."""
+
+
+class Service:
+    """Base of what a run hands to its tools. A parameter annotated with a subclass is not part of the schema."""
+
+
+@dataclass(frozen=True)
+class CallKey(Service):
+    """Names one call for ever: an idempotent tool that sees the same key again has already done the work."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What came of one call. `value` is the JSON result (or the error message), `text` what the model is shown."""
+
+    ok: bool
+    value: JsonValue
+    text: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function with a name, a description, a JSON Schema of its arguments, and a declared effect."""
+
+    name: str
+    description: str
+    schema: Mapping[str, JsonValue]
+    effect: Effect
+    timeout: float
+    function: Callable[..., object] = field(repr=False)
+    arguments: type[BaseModel] = field(repr=False)
+    services: Mapping[str, type[Service]] = field(repr=False)
+
+    def signature(self) -> str:
+        """The tool as one line of a prompt: `name(needed, other: integer, optional?)`; strings carry no type."""
+        properties = cast("dict[str, dict[str, JsonValue]]", self.schema.get("properties", {}))
+        required = cast("list[str]", self.schema.get("required", []))
+        parts = [f"{name}{'' if name in required else '?'}{_type_note(spec)}" for name, spec in properties.items()]
+        return f"{self.name}({', '.join(parts)})"
+
+    def check(self, args: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """The arguments as Python values, defaults filled in.
+
+        Raises:
+            ToolError: an argument is missing, unknown or of the wrong type; the message says which.
+        """
+        try:
+            model = self.arguments.model_validate(dict(args))
+        except ValidationError as error:
+            raise ToolError(describe(error)) from None
+        return {name: getattr(model, name) for name in type(model).model_fields}
+
+    async def call(
+        self, args: Mapping[str, JsonValue], services: Mapping[type[Service], Service] | None = None
+    ) -> Observation:
+        """Run the tool. Whatever it does wrong comes back as an observation with `ok` false, never as an exception."""
+        start = time.monotonic()
+        try:
+            values = self.check(args) | _hand_over(self, services or {})
+            result = await _run(self, values)
+            value = cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json"))
+            return Observation(True, value, render(value), time.monotonic() - start)
+        except BridleError as error:
+            message = error.message
+        except TimeoutError:
+            message = f"{self.name} took longer than {self.timeout:g} s and was stopped"
+        except Exception as error:  # a tool is foreign code: anything it raises is news for the model
+            message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Observation(False, message, f"error: {message}", time.monotonic() - start)
+
+
+@overload
+def tool(function: Callable[..., object], /) -> Tool: ...
+@overload
+def tool(
+    *,
+    effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"] = ...,
+    name: str | None = ...,
+    timeout: float = ...,
+) -> Callable[[Callable[..., object]], Tool]: ...
+def tool(
+    function: Callable[..., object] | None = None,
+    /,
+    *,
+    effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"] = Effect.UNSAFE,
+    name: str | None = None,
+    timeout: float = 30.0,
+) -> Tool | Callable[[Callable[..., object]], Tool]:
+    """Make a tool of a typed function; a decorator with or without arguments.
+
+    Args:
+        function: sync or async. Its docstring's first paragraph is the description; lines `name: text` under
+            `Args:` describe parameters.
+        effect: what a second run would do; the careful answer is the default.
+        name: the name the model sees; the function's own if not given.
+        timeout: seconds after which a call is stopped.
+
+    Raises:
+        UsageError: a parameter has no annotation, or the function takes `*args` or `**kwargs`.
+    """
+    if function is None:
+        return lambda f: tool_from(f, Effect(effect), name, timeout)
+    return tool_from(function, Effect(effect), name, timeout)
+
+
+def tool_from(function: Callable[..., object], effect: Effect, name: str | None, timeout: float) -> Tool:
+    """The plain form of `tool`."""
+    name = name or function.__name__
+    hints = get_type_hints(function, include_extras=True)
+    description, notes = _read_docstring(inspect.getdoc(function) or "")
+    fields: dict[str, Any] = {}
+    services: dict[str, type[Service]] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        where = f"parameter '{parameter.name}' of tool '{name}'"
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UsageError(f"{where} has no fixed name", hint="a tool takes named, typed parameters only")
+        if parameter.name not in hints:
+            raise UsageError(f"{where} has no type", hint="annotate it: the annotation becomes its schema")
+        hint = hints[parameter.name]
+        if isinstance(hint, type) and issubclass(hint, Service):
+            services[parameter.name] = hint
+            continue
+        if note := notes.get(parameter.name):
+            hint = Annotated[hint, Field(description=note)]
+        fields[parameter.name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
+    arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    schema = _without_nulls(cast("dict[str, JsonValue]", arguments.model_json_schema()))
+    return Tool(name, description or name.replace("_", " "), schema, effect, timeout, function, arguments, services)
+
+
+def render(value: JsonValue) -> str:
+    """A result as the model reads it: text as it is, lists of text line by line, the rest as JSON; long ones cut."""
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = "\n".join(cast("list[str]", value)) or "nothing"
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+    if len(text) > RESULT_LIMIT:
+        text = f"{text[:RESULT_LIMIT]}\n[{len(text) - RESULT_LIMIT} more characters not shown]"
+    return text
+
+
+def _without_nulls(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Parameters that default to None lose their null: a model leaves such an argument out."""
+    properties = cast("dict[str, dict[str, JsonValue]]", schema.get("properties", {}))
+    for name, spec in properties.items():
+        options = cast("list[dict[str, JsonValue]]", spec.get("anyOf", []))
+        rest = [option for option in options if option.get("type") != "null"]
+        if "default" in spec and spec["default"] is None and len(rest) == 1:
+            properties[name] = {key: spec[key] for key in spec if key not in ("anyOf", "default")} | rest[0]
+    return schema
+
+
+def _type_note(spec: Mapping[str, JsonValue]) -> str:
+    """`: integer`, `: a|b|c`, or nothing for a string, whose type goes without saying."""
+    if "anyOf" in spec:
+        options = [
+            _type_note(cast("dict[str, JsonValue]", option)) for option in cast("list[JsonValue]", spec["anyOf"])
+        ]
+        return ": " + " or ".join(note[2:] or "string" for note in options)
+    if "enum" in spec:
+        return ": " + "|".join(str(option) for option in cast("list[JsonValue]", spec["enum"]))
+    kind = spec.get("type")
+    return "" if kind in (None, "string") else f": {kind}"
+
+
+def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """The first paragraph as one line, and the notes under `Args:` by parameter name."""
+    head, _, tail = text.partition("\nArgs:\n")
+    notes: dict[str, str] = {}
+    name = ""
+    for line in tail.splitlines():
+        if not line.startswith(" "):
+            if line.strip():
+                break
+            continue
+        key, colon, note = line.strip().partition(": ")
+        if colon and key.isidentifier():
+            name = key
+            notes[name] = note
+        elif name:
+            notes[name] += " " + line.strip()
+    return " ".join(head.strip().split("\n\n")[0].split()), notes
+
+
+def _hand_over(tool: Tool, services: Mapping[type[Service], Service]) -> dict[str, Service]:
+    missing = [kind.__name__ for kind in tool.services.values() if kind not in services]
+    if missing:
+        raise ToolError(f"{tool.name} needs {', '.join(missing)}, which this run does not have")
+    return {name: services[kind] for name, kind in tool.services.items()}
+
+
+async def _run(tool: Tool, values: Mapping[str, object]) -> object:
+    if inspect.iscoroutinefunction(tool.function):
+        return await asyncio.wait_for(cast("Awaitable[object]", tool.function(**values)), tool.timeout)
+    return await _run_in_thread(lambda: tool.function(**values), tool.timeout)
+
+
+async def _run_in_thread(work: Callable[[], object], timeout: float) -> object:
+    """Run blocking work in a thread of its own; past the timeout (or on cancellation) stop it.
+
+    Python code is stopped at its next instruction by raising `TimeoutError` in its thread; a call that is blocked
+    inside C ends when C returns. The thread is a daemon, so neither can keep the process from exiting.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[object] = loop.create_future()
+
+    def settle(result: object, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def body() -> None:
+        result: object = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised if not isinstance(raised, StopIteration) else ToolError("the tool raised StopIteration")
+        except BaseException as raised:  # SystemExit and its kin end the tool, not the run
+            error = ToolError(f"the tool raised {type(raised).__name__}")
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, error)
+
+    thread = threading.Thread(target=body, name="bridle-tool", daemon=True)
+    thread.start()
+    try:
+        return await asyncio.wait_for(asyncio.shield(done), timeout)
+    finally:
+        if thread.is_alive() and thread.ident is not None and not done.done():
+            done.cancel()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeoutError))

@@ -1,0 +1,82 @@
+"""Files of the workspace: list, find, search, read, write."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+
+from bridle.errors import ToolError
+from bridle.tool import tool
+from bridle.toolbox.workspace import FILE_LIMIT, Workspace
+
+MATCH_LIMIT = 100
+"""Matches that one search returns at most."""
+
+
+@tool(effect="pure")
+def list_files(workspace: Workspace, folder: str = ".") -> list[str]:
+    """List what is in a folder."""
+    top = workspace.path(folder)
+    if not top.is_dir():
+        raise ToolError(f"no folder named {folder}")
+    entries = sorted(path for path in top.iterdir() if not path.name.startswith("."))
+    return [path.name + ("/" if path.is_dir() else "") for path in entries]
+
+
+@tool(effect="pure")
+def find_files(workspace: Workspace, name: str, folder: str = ".") -> list[str]:
+    """Find files by name.
+
+    Args:
+        name: a part of the file's name, or a pattern with * and ?
+    """
+    wanted = name.casefold()
+    pattern = wanted if any(mark in wanted for mark in "*?[") else f"*{wanted}*"
+    found = [
+        workspace.name(path)
+        for path in workspace.files(folder)
+        if fnmatch(path.name.casefold(), pattern) or fnmatch(workspace.name(path).casefold(), pattern)
+    ]
+    return _cut(found)
+
+
+@tool(effect="pure")
+def search_text(workspace: Workspace, text: str, folder: str = ".") -> list[str]:
+    """Find the lines of files that contain a text.
+
+    Args:
+        text: what to look for; upper and lower case are the same
+    """
+    if not text:
+        raise ToolError("the text to search for is empty")
+    wanted = text.casefold()
+    found: list[str] = []
+    for path in workspace.files(folder):
+        if path.stat().st_size > FILE_LIMIT:
+            continue
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (UnicodeDecodeError, OSError):
+            continue
+        name = workspace.name(path)
+        found += [f"{name}:{n}: {line.strip()}" for n, line in enumerate(lines, 1) if wanted in line.casefold()]
+        if len(found) > MATCH_LIMIT:
+            break
+    return _cut(found)
+
+
+@tool(effect="pure")
+def read_file(workspace: Workspace, path: str) -> str:
+    """Read a text file."""
+    return workspace.read_text(path)
+
+
+@tool(effect="idempotent")
+def write_file(workspace: Workspace, path: str, content: str) -> str:
+    """Write a text file."""
+    written = workspace.write_bytes(path, content.encode())
+    return f"Wrote {workspace.name(written)}"
+
+
+def _cut(found: list[str]) -> list[str]:
+    extra = len(found) - MATCH_LIMIT
+    return found if extra <= 0 else [*found[:MATCH_LIMIT], f"and {extra} more"]
