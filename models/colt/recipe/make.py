@@ -1,0 +1,66 @@
+"""colt from nothing: data, tokenizer, training, export, quantizing. Run it as `make colt`.
+
+Every stage leaves its result in the work folder and is skipped if that is there; training goes on from its last
+checkpoint. `--short` is for trying changes: a quarter of an hour, and a worse model.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import data
+import export
+import tokenizer
+import torch
+from model import Shape
+from rich.console import Console
+from tokenizers import Tokenizer
+from train import Plan, train
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Read the command line and run the stages."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--work", type=Path, default=Path("build/colt"), help="where intermediate files go")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "colt.gguf")
+    parser.add_argument("--seconds", type=float, default=2700.0, help="time to train")
+    parser.add_argument("--sessions", type=int, default=90_000, help="sessions to train on")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--quantize", default="Q4_K_M")
+    options = parser.parse_args()
+    if options.short:
+        options.seconds, options.sessions = 600.0, 25_000
+    options.work.mkdir(parents=True, exist_ok=True)
+    say = Console(stderr=True).print
+
+    path = options.work / "tokenizer.json"
+    if not path.exists():
+        say("training the tokenizer")
+        tokenizer.train(path)
+    words = Tokenizer.from_file(str(path))
+
+    prepared = options.work / f"sessions-{options.sessions}.pt"
+    if not prepared.exists():
+        say(f"making {options.sessions} sessions")
+        torch.save(
+            [tuple(map(torch.from_numpy, it)) for it in data.sessions(words, options.sessions, seed=1)], prepared
+        )
+    examples = [data.Example(*(part.numpy() for part in it)) for it in torch.load(prepared, weights_only=True)]
+    lengths = sum(len(example.ids) for example in examples)
+    say(f"{len(examples)} sessions, {lengths / 1e6:.1f}M tokens, SHA-256 {data.digest(examples)[:16]}")
+
+    shape = Shape(vocabulary=words.get_vocab_size())
+    plan = Plan(seconds=options.seconds, device=options.device)
+    model = train(shape, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
+    whole = options.work / "colt-f32.gguf"
+    export.export(model.cpu(), path, whole)
+    export.quantize(whole, options.out, options.quantize)
+    say(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
