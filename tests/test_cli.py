@@ -1,0 +1,279 @@
+"""The command line as people and scripts use it: answers on standard output, exit codes, errors without tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridle.cli import main
+from bridle.shelf import shelf
+
+COMMAND = [sys.executable, "-m", "bridle"]
+
+
+class Result:
+    """What a command did."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def bridle(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Runs a command in this process, in a workspace with a few files."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "todo.txt").write_text("buy milk\n", encoding="utf-8")
+    monkeypatch.chdir(workspace)
+    monkeypatch.setenv("BRIDLE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*args: str, stdin: str | None = None) -> Result:
+        import io
+
+        monkeypatch.setattr(sys, "argv", ["bridle", *args])
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Result(code, captured.out, captured.err)
+
+    return run
+
+
+def test_help_is_there_and_quick() -> None:
+    start = time.monotonic()
+    shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    seconds = time.monotonic() - start
+    for command in ("run", "chat", "extract", "runs", "trace", "models", "skills", "tools", "doctor", "bench"):
+        assert command in shown
+    assert seconds < 2, f"{seconds:.2f} s; the bar of 0.5 s is measured in benchmarks"
+
+
+def test_the_version(bridle: Any) -> None:
+    assert bridle("--version").out.startswith("bridle 0.")
+
+
+def test_a_task_is_done_and_on_record(bridle: Any) -> None:
+    done = bridle("run", "--json", "What is 12 * 12?")
+    assert done.code == 0
+    assert done.json["status"] == "done"
+    assert done.json["calls"][0]["tool"] == "calculate"
+    assert done.json["calls"][0]["args"] == {"expression": "12 * 12"}
+    listed = bridle("runs", "list", "--json").json
+    assert [run["run"] for run in listed] == [done.json["run"]]
+    shown = bridle("runs", "show", done.json["run"], "--json").json
+    assert shown["events"][0]["task"] == "What is 12 * 12?"
+    assert "144" in bridle("runs", "show").out
+    assert "calculate" in bridle("trace").out
+    assert "<|user|>" in bridle("trace", "last", "--prompts").out
+    assert "done" in bridle("runs", "list").out
+
+
+def test_the_answer_goes_to_standard_output_and_nothing_else_does(bridle: Any) -> None:
+    done = bridle("run", "What is 12 * 12?")
+    assert done.code == 0
+    assert done.out.count("\n") == 1
+    assert "144" in done.out
+    assert "calculate" in done.err
+    assert "steps" in done.err
+
+
+def test_standard_input_is_a_task(bridle: Any) -> None:
+    assert "144" in bridle("run", "-", stdin="What is 12 * 12?").out
+
+
+def test_xml_does_the_same(bridle: Any) -> None:
+    done = bridle("run", "--json", "--format", "xml", "Read todo.txt")
+    assert done.code == 0
+    assert [call["tool"] for call in done.json["calls"]] == ["read_file"]
+
+
+def test_budgets_exit_with_three(bridle: Any) -> None:
+    stopped = bridle("run", "--json", "--max-steps", "1", "What is 12 * 12?")
+    assert stopped.code == 3
+    assert stopped.json["status"] == "budget"
+    assert stopped.json["answer"].startswith("Not finished: it took 1 steps.")
+
+
+def test_questions_exit_with_four(bridle: Any) -> None:
+    paused = bridle("run", "--json", "Take a note")
+    assert (paused.code, paused.json["status"]) == (4, "paused")
+    assert paused.json["question"].endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "complaint"),
+    [
+        (["run", " "], 2, "the task is empty"),
+        (["run", "x", "-m", "nope.gguf"], 2, "no model at nope.gguf"),
+        (["run", "x", "-m", "todo.txt"], 1, "todo.txt is not a GGUF file"),
+        (["run", "x", "-w", "nope"], 2, "no workspace at nope"),
+        (["run", "x", "--skill", "nope"], 2, "there is no skill 'nope'"),
+        (["run", "x", "--format", "yaml"], 2, "'yaml' is not one of 'json', 'xml'"),
+        (["run", "x", "--max-steps", "0"], 2, "range"),
+        (["run"], 2, "Missing argument"),
+        (["nope"], 2, "No such command"),
+        (["trace", "nope"], 2, "no run is called nope"),
+        (["runs", "show"], 2, "there are no runs yet"),
+        (["extract", "x", "--schema", "nope.json"], 2, "no schema at nope.json"),
+        (["extract", "x", "--schema", "todo.txt"], 2, "todo.txt is not JSON"),
+        (["extract", "x", "--schema", "nope:Type"], 2, "cannot be found"),
+        (["extract", " ", "--schema", "json:JSONDecoder"], 2, "the text is empty"),
+    ],
+)
+def test_bad_calls_are_told_in_a_line(bridle: Any, args: list[str], code: int, complaint: str) -> None:
+    failed = bridle(*args)
+    assert failed.code == code
+    assert failed.out == ""
+    assert complaint in " ".join(failed.err.split())
+
+
+def test_a_schema_that_cannot_be_compiled_says_which_part(bridle: Any) -> None:
+    Path("odd.json").write_text(
+        '{"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}}', encoding="utf-8"
+    )
+    failed = bridle("extract", "some text", "--schema", "odd.json")
+    assert failed.code == 2
+    assert "at /properties/a" in failed.err
+    assert "look-around" in " ".join(failed.err.split())
+
+
+def test_a_context_that_is_too_small_says_what_to_shorten(bridle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDLE_CONTEXT", "256")
+    failed = bridle("run", "What is 12 * 12?")
+    assert failed.code == 1
+    assert "the context holds 256" in " ".join(failed.err.split())
+    assert bridle("runs", "list", "--json").json[0]["status"] == "failed"
+
+
+def test_an_unwritable_home_is_said(bridle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("x", encoding="utf-8")
+    monkeypatch.setenv("BRIDLE_HOME", str(Path("file", "below").resolve()))
+    failed = bridle("runs", "list")
+    assert failed.code == 1
+    assert "BRIDLE_HOME" in failed.err
+
+
+def test_bad_settings_are_said(bridle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDLE_THREADS", "many")
+    failed = bridle("runs", "list")
+    assert failed.code == 2
+    assert "threads: Input should be a valid integer" in failed.err
+
+
+def test_values_are_extracted(bridle: Any) -> None:
+    Path("city.json").write_text(
+        '{"type": "object", "properties": {"kind": {"enum": ["note", "mail"]}}, "required": ["kind"]}', encoding="utf-8"
+    )
+    Path("shapes.py").write_text("from typing import Literal\nKind = Literal['note', 'mail']\n", encoding="utf-8")
+    assert bridle("extract", "A note.", "--schema", "city.json").out.startswith('{\n  "kind": ')
+    told = bridle("extract", "A note.", "--schema", "shapes:Kind", "--json").json
+    assert told["value"] in ("note", "mail")
+    assert told["attempts"] == 1
+    xml = bridle("extract", "@todo.txt", "--schema", "city.json", "--format", "xml", "--json").json
+    assert xml["value"]["kind"] in ("note", "mail")
+
+
+def test_chat_is_one_conversation(bridle: Any) -> None:
+    talked = bridle("chat", stdin="What is 12 * 12?\n\n/new\nRead todo.txt\n/quit\n")
+    assert talked.code == 0
+    assert "144" in talked.out
+    assert "milk" in talked.out
+    runs = bridle("runs", "list", "--json").json
+    assert [run["task"] for run in runs] == ["Read todo.txt", "What is 12 * 12?"]
+
+
+def test_shelves_are_listed(bridle: Any) -> None:
+    assert bridle("models", "list", "--json").json[0]["name"] == "colt"
+    assert "colt" in bridle("models", "list").out
+    assert bridle("models", "show", "--json").json["vocabulary"] == 2048
+    assert "<|end|>" in bridle("models", "show", "colt").out
+    assert {"react", "chat"} <= {skill["name"] for skill in bridle("skills", "list", "--json").json}
+    assert "step by step" in bridle("skills", "list").out
+    assert len(bridle("tools", "list", "--json").json) >= 14
+    assert "calculate(expression)" in bridle("tools", "list").out
+
+
+def test_the_doctor_looks_at_everything(bridle: Any) -> None:
+    seen = bridle("doctor", "--json")
+    assert seen.code == 0
+    assert {finding["what"] for finding in seen.json} == {
+        "Python", "compiler", "llama.cpp", "GPU", "SQLite", "sandbox", "shelves", "memory", "journal",
+    }  # fmt: skip
+    assert "llama-cpp-python 0.3.36" in bridle("doctor").out
+
+
+def test_decoding_is_measured(bridle: Any) -> None:
+    told = bridle("bench", "decode", "--repeat", "2", "--json").json
+    for way in ("constrained", "unconstrained"):
+        assert set(told[way]) >= {"tokens_per_second", "ms_per_sampled_token", "forced_share", "outside_decode_share"}
+    assert told["constrained"]["forced_share"] > 0.3
+    assert told["unconstrained"]["forced_share"] == 0
+    assert "tokens/s" in bridle("bench", "decode", "-n", "1").out
+
+
+def test_interrupting_a_run_leaves_a_record(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a step: exit code 130, and the run is journaled as cancelled."""
+    environment = {**os.environ, "BRIDLE_HOME": str(tmp_path / "home")}
+    code = (
+        "import sys, time\n"
+        "from bridle.engine.llama import LlamaBackend\n"
+        "from bridle.cli import main\n"
+        "decode = LlamaBackend.decode\n"
+        "def slowly(self, parts):\n"
+        "    print('decoding', flush=True)\n"
+        "    time.sleep(0.2)\n"
+        "    return decode(self, parts)\n"
+        "LlamaBackend.decode = slowly\n"
+        "sys.argv = ['bridle', 'run', '--json', 'What is 12 * 12?']\n"
+        "main()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "decoding\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+        assert "Traceback" not in process.stderr.read()
+    shown = subprocess.run(
+        [*COMMAND, "runs", "list", "--json"], capture_output=True, text=True, env=environment, check=True
+    )
+    (run,) = json.loads(shown.stdout)
+    assert run["status"] == "cancelled"
+    traced = subprocess.run([*COMMAND, "trace"], capture_output=True, text=True, env=environment, check=True)
+    assert "cancelled" in traced.stdout
+
+
+def test_colours_stay_out_of_pipes(tmp_path: Path) -> None:
+    environment = {**os.environ, "BRIDLE_HOME": str(tmp_path / "home")}
+    shown = subprocess.run([*COMMAND, "tools", "list"], capture_output=True, text=True, env=environment, check=True)
+    assert "\x1b[" not in shown.stdout
+
+
+def test_the_bundled_model_is_small() -> None:
+    assert (shelf("models") / "colt" / "colt.gguf").stat().st_size < 12_000_000

@@ -1,0 +1,275 @@
+"""The engine on scripted scores: what is evaluated when, what ends a generation, who waits for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import laws
+from bridle.engine import scripted
+from bridle.engine.base import Generation, Logits, Request, Sampling, Stop, Token
+from bridle.engine.scheduler import Scheduler
+from bridle.engine.scripted import ScriptedBackend, Texts
+from bridle.engine.sequence import Sequence as Running
+from bridle.engine.thread import EngineThread
+from bridle.engine.vocabulary import Vocabulary
+from bridle.errors import ContextError, EngineError
+from bridle.grammar import Choice, form_of
+from bridle.grammar.action import Actions
+from bridle.grammar.compile import Compiler
+from bridle.grammar.document import Document, Phase
+
+ARGS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "maxLength": 12},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["city", "days"],
+}
+CALL = '{"tool": "forecast", "args": {"city": "Oslo", "days": 3}}'
+
+
+def drain(backend: ScriptedBackend, *requests: Request) -> list[Generation]:
+    """Run requests to their end on this thread."""
+    scheduler = Scheduler(backend)
+    sequences = [Running(request, backend.vocabulary) for request in requests]
+    for sequence in sequences:
+        scheduler.submit(sequence)
+    for _ in range(5_000):
+        if scheduler.idle:
+            break
+        scheduler.step()
+    return [sequence.future.result(timeout=0) for sequence in sequences]
+
+
+def call_document(compiler: Compiler, budget: int = 200) -> Document:
+    return Document(compiler, [Phase("document", Actions({"forecast": ARGS}).grammar())], budget)
+
+
+def test_free_text_ends_with_any_end_token(words: Vocabulary) -> None:
+    ends = Vocabulary(words.pieces, words.control, frozenset({0, 4}), words.tokenize)
+
+    def script(tokens: Sequence[int]) -> Logits:
+        row = np.zeros(ends.size, np.float32)
+        row[4 if len(tokens) > 6 else 40] = 9
+        return row
+
+    (generation,) = drain(ScriptedBackend(script, ends), Request([9, 9, 9], 50))
+    assert generation.stop is Stop.END
+    assert generation.ids == [40, 40, 40, 40]
+
+
+def test_forced_tokens_ride_with_the_sampled_one_and_the_tail_is_not_evaluated(
+    words: Vocabulary, compiler: Compiler
+) -> None:
+    backend = ScriptedBackend(Texts([CALL], words), words)
+    prompt = words.tokenize("<|user|>go<|end|><|assistant|>", True)
+    (generation,) = drain(backend, Request(prompt, 200, mask=call_document(compiler)))
+    assert words.text(generation.ids) == CALL
+    evaluated = [len(part.tokens) for call in backend.decoded for part in call]
+    assert len(backend.decoded) == generation.usage.sampled, "one decode for each choice, none for forced tokens"
+    tail = len(generation.tokens) - 1 - max(n for n, token in enumerate(generation.tokens) if not token.forced)
+    assert tail > 0, "the call ends with forced brackets"
+    assert sum(evaluated) == len(prompt) + len(generation.tokens) - tail - 1, "the tail is not evaluated"
+
+
+def test_a_second_step_evaluates_only_what_is_new(words: Vocabulary) -> None:
+    backend = ScriptedBackend(Texts(["one", "two"], words), words)
+    first = words.tokenize("<|user|>go<|end|><|assistant|>", True)
+    second = [*first, *words.tokenize("one<|end|><|user|>more<|end|><|assistant|>", True)]
+    scheduler = Scheduler(backend)
+    for prompt in (first, second):
+        sequence = Running(Request(prompt, 10, session="run"), words)
+        scheduler.submit(sequence)
+        while not scheduler.idle:
+            scheduler.step()
+        generation = sequence.future.result(timeout=0)
+    assert generation.usage.reused == len(first) + 3
+    assert len(backend.decoded[4][0].tokens) == len(second) - len(first) - 3
+
+
+def test_another_run_shares_the_beginning(words: Vocabulary) -> None:
+    backend = ScriptedBackend(Texts(["one", "two"], words), words)
+    system = words.tokenize("<|system|>many words about tools<|end|>", True)
+    scheduler = Scheduler(backend)
+    reused: list[int] = []
+    for name in ("a", "b"):
+        sequence = Running(
+            Request([*system, *words.tokenize(f"<|user|>{name}<|end|><|assistant|>", True)], 10, session=name), words
+        )
+        scheduler.submit(sequence)
+        while not scheduler.idle:
+            scheduler.step()
+        reused.append(sequence.future.result(timeout=0).usage.reused)
+    assert reused == [0, len(system) + 1]
+
+
+def test_a_long_prompt_does_not_stall_others(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, batch=64)
+    short = Request([9] * 5, 40)
+    long = Request([10] * 2000, 5)
+    drain(backend, short, long)
+    together = [call for call in backend.decoded if len(call) == 2][1:]
+    assert len(together) >= 20, "the short one decodes while the long one is read"
+    assert all(len(call[0].tokens) == 1 for call in together)
+
+
+def test_more_requests_than_slots_wait_their_turn(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=2)
+    generations = drain(backend, *(Request([9 + n], 6) for n in range(7)))
+    assert [len(generation.tokens) for generation in generations] == [6] * 7
+    assert max(len(call) for call in backend.decoded) == 2
+
+
+def test_cells_are_never_overdrawn(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=6, context=100)
+    backend.cells = 130
+    generations = drain(backend, *(Request([9 + n] * 40, 20) for n in range(9)))
+    assert all(len(generation.tokens) == 20 for generation in generations)
+
+
+def test_what_cannot_fit_is_refused_with_what_to_shorten(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, context=50)
+    with pytest.raises(ContextError, match=r"45 tokens and its output may take 10.*holds 50"):
+        drain(backend, Request([9] * 45, 10))
+
+
+def test_a_deadline_and_a_cancellation_end_with_what_there_is(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words)
+    (late,) = drain(backend, Request([9], 50, deadline=time.monotonic() - 1))
+    assert late.stop is Stop.DEADLINE
+    request = Request([9], 50)
+
+    def cancel(_: int, tokens: Sequence[Token]) -> None:
+        request.cancelled = True
+
+    request.on_tokens = cancel
+    (stopped,) = drain(backend, request)
+    assert stopped.stop is Stop.CANCELLED
+    assert len(stopped.tokens) == 1
+
+
+def test_streaming_tells_every_token_once(words: Vocabulary, compiler: Compiler) -> None:
+    heard: list[Token] = []
+
+    def listen(back: int, tokens: Sequence[Token]) -> None:
+        if back:
+            del heard[back:]
+        heard.extend(tokens)
+
+    for seed in range(20):
+        heard.clear()
+        backend = ScriptedBackend(laws.random_script(words.size, seed), words)
+        request = Request([9, 10], 60, call_document(compiler, 60), Sampling(2.0, seed=seed), on_tokens=listen)
+        (generation,) = drain(backend, request)
+        assert tuple(heard) == generation.tokens
+
+
+def test_prefill_is_reported(words: Vocabulary) -> None:
+    heard: list[tuple[int, int]] = []
+    backend = ScriptedBackend(laws.random_script(words.size), words, batch=64)
+    drain(backend, Request([9] * 150, 2, on_prefill=lambda done, total: heard.append((done, total))))
+    assert heard == [(64, 150), (128, 150), (150, 150)]
+
+
+def test_sampling_is_fixed_by_a_seed(words: Vocabulary) -> None:
+    def outputs(seed: int | None) -> list[int]:
+        backend = ScriptedBackend(laws.random_script(words.size), words)
+        return drain(backend, Request([9], 30, sampling=Sampling(1.0, seed=seed)))[0].ids
+
+    assert outputs(1) == outputs(1)
+    assert outputs(1) != outputs(2)
+    assert outputs(None) != outputs(None)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_speed_changes_nothing(words: Vocabulary, compiler: Compiler, seed: int) -> None:
+    script = laws.random_script(words.size, seed)
+    prompt = words.tokenize("<|user|>go<|end|><|assistant|>", True)
+    with EngineThread(ScriptedBackend(script, words)) as engine:
+        mate = Request([*prompt, 9, 9], 80, sampling=Sampling(1.0, seed=seed))
+        documents = [call_document(compiler, 200) for _ in range(2)]
+        laws.law_of_speed(engine, script, prompt, documents, mate)
+
+
+def test_the_scripted_backend_keeps_the_laws(words: Vocabulary) -> None:
+    laws.law_of_backend(ScriptedBackend(laws.random_script(words.size), words), list(range(20, 60)), tolerance=0)
+
+
+def test_many_callers_from_many_threads(words: Vocabulary, compiler: Compiler) -> None:
+    form = Choice(["yes", "no"])
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        done: list[str] = []
+
+        def ask(number: int) -> None:
+            document = Document(compiler, [Phase("document", form.grammar())], 10)
+            generation = asyncio.run(engine.generate(Request([9, number], 10, mask=document)))
+            done.append(words.text(generation.ids))
+
+        threads = [threading.Thread(target=ask, args=(20 + n,)) for n in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+    assert len(done) == 12
+    assert set(done) <= {"yes", "no"}
+
+
+def test_cancelling_the_task_stops_the_request(words: Vocabulary) -> None:
+    endless = np.zeros(words.size, np.float32)
+    endless[40] = 9
+    backend = ScriptedBackend(lambda _: endless, words, context=100_000)
+
+    async def impatient() -> None:
+        with EngineThread(backend) as engine:
+            task = asyncio.ensure_future(engine.generate(Request([9], 90_000)))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(0.05)
+            before = len(backend.decoded)
+            await asyncio.sleep(0.05)
+            assert len(backend.decoded) == before, "it still decodes"
+            assert (await engine.generate(Request([9], 3))).stop is Stop.BUDGET
+
+    asyncio.run(impatient())
+
+
+def test_a_closed_engine_says_so(words: Vocabulary) -> None:
+    engine = scripted.engine(["x"], words)
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        asyncio.run(engine.generate(Request([9], 3)))
+
+
+def test_a_failing_backend_fails_its_requests_and_the_next_ones_work(words: Vocabulary) -> None:
+    class Failing(ScriptedBackend):
+        broken = True
+
+        def decode(self, parts: Sequence[Any]) -> list[Logits]:
+            if self.broken:
+                raise EngineError("the model is gone")
+            return super().decode(parts)
+
+    backend = Failing(laws.random_script(words.size), words)
+    with EngineThread(backend) as engine:
+        with pytest.raises(EngineError, match="gone"):
+            asyncio.run(engine.generate(Request([9], 3)))
+        backend.broken = False
+        assert len(asyncio.run(engine.generate(Request([9], 3))).tokens) == 3
+
+
+def test_types_in_values_out(words: Vocabulary, compiler: Compiler) -> None:
+    form = form_of(list[int])
+    backend = ScriptedBackend(Texts(["[4, 8, 15]"], words), words)
+    document = Document(compiler, [Phase("document", form.grammar())], 60)
+    (generation,) = drain(backend, Request(words.tokenize("<|assistant|>", True), 60, mask=document))
+    assert words.text(generation.ids) == "[4, 8, 15]"

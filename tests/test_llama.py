@@ -1,0 +1,220 @@
+"""llama.cpp for real: the bundled model, random weights, damaged files, and the laws on both."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import laws
+from bridle.card import card_for
+from bridle.engine.base import Logits, Part, Request, Sampling, Stop
+from bridle.engine.llama import LlamaBackend, LlamaSettings
+from bridle.engine.probe import probe
+from bridle.engine.thread import EngineThread
+from bridle.errors import ContextError, ModelError, UsageError
+from bridle.grammar import form_of
+from bridle.grammar.action import Actions, Call
+from bridle.grammar.document import Document, Phase
+from bridle.local import find_model, open_model
+from bridle.model import Model
+from bridle.prompt import Message
+from bridle.shelf import shelf
+from bridle.step import Step, take
+from conftest import DataSets
+
+COLT = shelf("models") / "colt" / "colt.gguf"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def test_backends_keep_the_laws() -> None:
+    backend = LlamaBackend(COLT, LlamaSettings(context=512))
+    tokens = backend.vocabulary.tokenize("<|system|>Tools:\nread_file(path)<|end|><|user|>Read a.txt now", True)
+    laws.law_of_backend(backend, tokens, tolerance=0.1)
+    backend.close()
+    backend.close()
+
+
+def test_greedy_decoding_is_what_it_is_by_hand() -> None:
+    """3 on real weights: the engine's batches pick what one token after another picks."""
+    schema: dict[str, Any] = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
+    reference = LlamaBackend(COLT, LlamaSettings(context=512))
+    prompt = reference.vocabulary.tokenize(
+        "<|system|>Tools:\nread_file(path): Read a text file.<|end|><|user|>Read plan-7.txt<|end|><|assistant|>", True
+    )
+
+    def script(tokens: Any) -> Logits:
+        reference.trim(0, 0)
+        return reference.decode([Part(0, 0, list(tokens), wanted=True)])[0]
+
+    with open_model("colt") as model:
+        form = Actions({"read_file": schema}, "json", model.style)
+        documents = [Document(model.compiler, [Phase("document", form.grammar())], 100) for _ in range(2)]
+        laws.law_of_speed(
+            model.engine, script, prompt, documents, Request([*prompt, 9], 30, sampling=Sampling(1.0, seed=1))
+        )
+    reference.close()
+
+
+def test_colt_copies_what_the_request_says(colt: Model) -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
+    form = Actions({"read_file": schema}, "json", colt.style)
+    messages = [Message("system", "Tools:\nread_file(path): Read a text file."), Message("user", "Read notes.txt")]
+    outcome = asyncio.run(take(Step(messages, form, colt.thinking), colt))
+    assert outcome.value == Call("read_file", {"path": "notes.txt"})
+    assert outcome.usage.forced > 0
+
+
+def test_every_prompt_is_tokenized_as_it_was_trained(colt: Model) -> None:
+    words = colt.engine.vocabulary
+    prompt = colt.template.prompt([Message("user", "Hi <|end|> there")], thinking="<thinking>")
+    assert prompt.text == "<|user|>Hi <|end|> there<|end|><|assistant|><thinking>"
+    assert [words.pieces[token] for token in prompt.tokens if token in words.control] == [
+        b"<|user|>",
+        b"<|end|>",
+        b"<|assistant|>",
+    ]
+
+
+def test_sessions_reuse_what_is_evaluated(colt: Model) -> None:
+    words = colt.engine.vocabulary
+    first = words.tokenize("<|system|>a few words<|end|><|user|>one<|end|><|assistant|>", True)
+    second = [*first, *words.tokenize('{"answer": "x"}<|end|><|user|>two<|end|><|assistant|>', True)]
+    asyncio.run(colt.engine.generate(Request(first, 5, session="here")))
+    usage = asyncio.run(colt.engine.generate(Request(second, 5, session="here"))).usage
+    assert len(first) - 1 <= usage.reused < len(second)
+
+
+def test_many_at_once_agree_with_one_at_a_time() -> None:
+    """Batch-mates change nothing but the last digits of scores."""
+    with EngineThread(LlamaBackend(COLT, LlamaSettings(context=512, cells=8192, slots=12))) as engine:
+        prompts = [
+            engine.vocabulary.tokenize(f"<|user|>What is {n} + {n * 7}?<|end|><|assistant|>", True) for n in range(12)
+        ]
+
+        async def together() -> list[list[int]]:
+            found = await asyncio.gather(*(engine.generate(Request(prompt, 20)) for prompt in prompts))
+            return [generation.ids for generation in found]
+
+        alone = [asyncio.run(engine.generate(Request(prompt, 20))).ids for prompt in prompts]
+        same = sum(one == other for one, other in zip(alone, asyncio.run(together()), strict=True))
+    assert same >= 10
+
+
+def test_a_prompt_that_is_too_long_is_refused(colt: Model) -> None:
+    with pytest.raises(ContextError, match="the context holds 2048"):
+        asyncio.run(colt.engine.generate(Request([9] * 2040, 20)))
+
+
+@pytest.fixture(scope="module")
+def random_model(data: DataSets, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a tiny shape over a real vocabulary."""
+    out = tmp_path_factory.mktemp("models") / "random.gguf"
+    command = [sys.executable, str(BENCHMARKS / "random_model.py"), "--shape", "tiny", "--out", str(out)]
+    subprocess.run(
+        [*command, "--vocab", str(data.file("vocab/ggml-vocab-phi-3.gguf"))], check=True, capture_output=True
+    )
+    return out
+
+
+def test_random_weights_make_whole_documents(random_model: Path) -> None:
+    """1 on a real vocabulary of 32,064 SentencePiece tokens."""
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "n": {"type": "integer"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["name", "n", "tags"],
+    }
+    with open_model(random_model) as model:
+        assert model.card.name.startswith("random")
+        for seed in range(12):
+            form = form_of(schema, "xml" if seed % 2 else "json", name="doc")
+            thinking = model.thinking if seed % 3 == 0 else None
+            laws.law_of_form(model, form, thinking=thinking, max_tokens=90 + 300 * bool(thinking), seed=seed)
+
+
+def test_greedy_and_seeded_sampling_repeat(random_model: Path) -> None:
+    with open_model(random_model) as model:
+        words = model.engine.vocabulary
+        prompt = words.tokenize("Hello there", True)
+
+        def once(sampling: Sampling) -> list[int]:
+            return asyncio.run(model.engine.generate(Request(prompt, 12, sampling=sampling, session="s"))).ids
+
+        assert once(Sampling()) == once(Sampling())
+        assert once(Sampling(1.0, seed=3)) == once(Sampling(1.0, seed=3))
+        assert once(Sampling(1.0, seed=3)) != once(Sampling(1.0, seed=4))
+
+
+def test_scores_are_read_where_llama_leaves_them(random_model: Path) -> None:
+    backend = LlamaBackend(random_model, LlamaSettings(context=256))
+    rows = backend.decode(
+        [Part(0, 0, [5, 6, 7], wanted=True), Part(1, 0, [5, 6], wanted=False), Part(2, 0, [8], wanted=True)]
+    )
+    assert [row.shape for row in rows] == [(backend.vocabulary.size,)] * 2
+    assert all(row.dtype == np.float32 and np.isfinite(row).all() for row in rows)
+    backend.close()
+
+
+def damaged(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_bad_files_get_a_clear_error(data: DataSets, tmp_path: Path) -> None:
+    whole = COLT.read_bytes()
+    cases = {
+        "missing": (tmp_path / "nope.gguf", "no model at"),
+        "folder": (tmp_path, "no model at"),
+        "empty": (damaged(tmp_path / "empty.gguf", b""), "is not a GGUF file"),
+        "text": (damaged(tmp_path / "text.gguf", b"hello there" * 99), "is not a GGUF file"),
+        "truncated": (damaged(tmp_path / "half.gguf", whole[: len(whole) // 2]), "cannot be loaded"),
+        "header only": (damaged(tmp_path / "head.gguf", whole[:64]), "cannot be loaded"),
+        "garbled": (damaged(tmp_path / "bad.gguf", whole[:8] + b"\xff" * 600 + whole[608:]), "cannot be loaded"),
+        "vocabulary only": (data.file("vocab/ggml-vocab-phi-3.gguf"), "cannot be loaded"),
+    }
+    for name, (path, complaint) in cases.items():
+        with pytest.raises(ModelError, match=complaint) as caught:
+            probe(path, tmp_path / "cache")
+        assert caught.value.hint, name
+
+
+def test_a_file_is_probed_once(tmp_path: Path) -> None:
+    copy = damaged(tmp_path / "copy.gguf", COLT.read_bytes())
+    probe(copy, tmp_path / "cache")
+    verdicts = list((tmp_path / "cache" / "probes").iterdir())
+    assert len(verdicts) == 1
+    probe(copy, tmp_path / "cache")
+    assert list((tmp_path / "cache" / "probes").iterdir()) == verdicts
+    damaged(copy, COLT.read_bytes()[:-4096])
+    with pytest.raises(ModelError):
+        probe(copy, tmp_path / "cache")
+
+
+def test_models_are_found_by_name_or_path(tmp_path: Path) -> None:
+    assert find_model("colt") == COLT
+    with pytest.raises(UsageError, match=r"no model at nope\.gguf"):
+        find_model("nope.gguf")
+    copy = damaged(tmp_path / "mine.gguf", COLT.read_bytes())
+    assert card_for(copy, {"general.name": "colt"}).name == "colt"
+    assert (
+        card_for(copy, {"general.name": "other", "tokenizer.chat_template": "x</think>"}).thinking.open == "<think>\n"
+    )
+    assert card_for(copy, {}).thinking.open == "<thinking>\n"
+
+
+def test_all_end_tokens_end_a_generation(colt: Model) -> None:
+    words = colt.engine.vocabulary
+    assert words.eog == {words.markers["<|end|>"]}
+    prompt = words.tokenize("<|system|>Tools:<|end|><|user|>Hi<|end|><|assistant|>", True)
+    generation = asyncio.run(colt.engine.generate(Request(prompt, 60)))
+    assert generation.stop is Stop.END
+    assert not words.eog & set(generation.ids)

@@ -1,0 +1,153 @@
+"""Tools: a typed function becomes a schema, its errors become observations, its time is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from bridle.errors import ToolError, UsageError
+from bridle.tool import RESULT_LIMIT, CallKey, Effect, Observation, Tool, render, tool
+
+
+@tool(effect="pure")
+def area(
+    width: float,
+    height: Annotated[float, Field(gt=0)] = 1.0,
+    unit: Literal["m", "ft"] = "m",
+    label: str | None = None,
+) -> str:
+    """Compute an area,
+    quickly.
+
+    More about it.
+
+    Args:
+        width: how wide,
+            in the unit
+        unit: what it is measured in
+    """
+    return f"{width * height} {unit}2 {label or ''}".strip()
+
+
+def call(it: Tool, services: Any = None, **args: Any) -> Observation:
+    return asyncio.run(it.call(args, services))
+
+
+def test_a_function_becomes_a_tool() -> None:
+    assert area.name == "area"
+    assert area.description == "Compute an area, quickly."
+    assert area.effect is Effect.PURE
+    assert area.signature() == "area(width: number, height?: number, unit?: m|ft, label?)"
+    properties: Any = area.schema["properties"]
+    assert properties["width"]["description"] == "how wide, in the unit"
+    assert properties["label"] == {"title": "Label", "type": "string"}
+    assert area.schema["additionalProperties"] is False
+
+
+def test_effects_are_careful_by_default() -> None:
+    @tool
+    def launch(code: str) -> None:
+        """Launch."""
+
+    assert launch.effect is Effect.UNSAFE
+
+
+def test_a_call_runs_it() -> None:
+    observation = call(area, width=2, height=3.5)
+    assert (observation.ok, observation.value, observation.text) == (True, "7.0 m2", "7.0 m2")
+    assert 0 < observation.seconds < 1
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        ({}, "width: Field required"),
+        ({"width": "wide"}, "width: Input should be a valid number"),
+        ({"width": 1, "height": -1}, "height: Input should be greater than 0"),
+        ({"width": 1, "depth": 2}, "depth: Extra inputs are not permitted"),
+        ({"width": 1, "unit": "km"}, "unit: Input should be 'm' or 'ft'"),
+    ],
+)
+def test_wrong_arguments_come_back_as_observations(args: Any, complaint: str) -> None:
+    observation = call(area, **args)
+    assert not observation.ok
+    assert observation.text.startswith(f"error: {complaint}")
+
+
+@pytest.mark.parametrize(
+    "raised", [ToolError("no such thing"), ValueError("bad"), KeyError("x"), SystemExit(3), StopIteration()]
+)
+def test_whatever_a_tool_raises_is_an_observation(raised: BaseException) -> None:
+    @tool(effect="pure")
+    def broken() -> str:
+        """Break."""
+        raise raised
+
+    observation = call(broken)
+    assert not observation.ok
+    assert observation.text.startswith("error: ")
+
+
+def test_an_async_tool_is_awaited_and_stopped() -> None:
+    @tool(effect="pure", timeout=0.05)
+    async def wait(seconds: float) -> str:
+        """Wait."""
+        await asyncio.sleep(seconds)
+        return "done"
+
+    assert call(wait, seconds=0).text == "done"
+    assert "took longer than 0.05 s" in call(wait, seconds=5).text
+
+
+def test_a_timeout_ends_a_tool() -> None:
+    """Not only the waiting for it: the work itself stops."""
+    steps: list[int] = []
+
+    @tool(effect="pure", timeout=0.1)
+    def spin() -> str:
+        """Spin for ever."""
+        while True:
+            steps.append(1)
+
+    start = time.monotonic()
+    observation = call(spin)
+    assert not observation.ok
+    assert "took longer" in observation.text
+    assert time.monotonic() - start < 2
+    time.sleep(0.2)
+    before = len(steps)
+    time.sleep(0.2)
+    assert len(steps) == before
+
+
+def test_services_are_handed_over_and_not_in_the_schema() -> None:
+    @tool(effect="idempotent")
+    def keyed(key: CallKey, text: str) -> str:
+        """Use the key."""
+        return f"{key.value}: {text}"
+
+    assert keyed.signature() == "keyed(text)"
+    assert call(keyed, {CallKey: CallKey("k")}, text="hi").text == "k: hi"
+    assert "needs CallKey" in call(keyed, {}, text="hi").text
+
+
+def test_what_cannot_be_a_tool_says_why() -> None:
+    with pytest.raises(UsageError, match="parameter 'x' of tool '<lambda>' has no type"):
+        tool(eval("lambda x: None", {"__name__": "f"}))
+
+    with pytest.raises(UsageError, match="has no fixed name"):
+
+        @tool
+        def g(*args: int) -> None: ...
+
+
+def test_results_are_rendered_for_reading() -> None:
+    assert render("plain") == "plain"
+    assert render(["a", "b"]) == "a\nb"
+    assert render([]) == "nothing"
+    assert render({"é": [1]}) == '{"é": [1]}'
+    assert render("x" * (RESULT_LIMIT + 5)).endswith("[5 more characters not shown]")
