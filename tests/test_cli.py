@@ -128,7 +128,7 @@ def test_questions_exit_with_four(bridle: Any) -> None:
         (["run", "x", "-w", "nope"], 2, "no workspace at nope"),
         (["run", "x", "--skill", "nope"], 2, "there is no skill 'nope'"),
         (["run", "x", "--format", "yaml"], 2, "'yaml' is not one of 'json', 'xml'"),
-        (["run", "x", "--max-steps", "0"], 2, "range"),
+        (["run", "x", "--max-steps", "0"], 2, "--max-steps"),
         (["run"], 2, "Missing argument"),
         (["nope"], 2, "No such command"),
         (["trace", "nope"], 2, "no run is called nope"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def test_public_names_are_there() -> None:
     for name in bridle.__all__:
         assert getattr(bridle, name) is not None
     assert dir(bridle) == bridle.__all__
+    modules = {module.name for module in pkgutil.iter_modules(bridle.__path__)}
+    assert not modules & set(bridle.__all__), "an imported module would take the name's place"
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = bridle.nope  # pyright: ignore[reportAttributeAccessIssue]
 

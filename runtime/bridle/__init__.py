@@ -1,6 +1,7 @@
 """Bridle: an agent runtime for quantized local models, every step held to a form.
 
-Names are imported when they are used: importing the package does nothing else.
+Names are imported when they are used: importing the package does nothing else. No name here is a module's too (the
+decorator is `bridle.tool.tool`), for a module that is imported takes its name's place.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bridle.model import Model
     from bridle.prompt import Message
     from bridle.step import Step, take
-    from bridle.tool import Tool, tool
+    from bridle.tool import Tool
 
 _HOMES = {
     "Agent": "agent",
@@ -37,7 +38,6 @@ _HOMES = {
     "form_of": "grammar",
     "open_model": "local",
     "take": "step",
-    "tool": "tool",
 }
 
 __all__ = [
@@ -56,7 +56,6 @@ __all__ = [
     "form_of",
     "open_model",
     "take",
-    "tool",
 ]
 
 
