@@ -53,7 +53,7 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
 
 def runs_table(runs: Sequence[RunSummary]) -> Table:
     """Runs as a table, newest first."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("run", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("steps", justify="right", no_wrap=True)
