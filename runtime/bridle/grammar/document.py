@@ -1,9 +1,9 @@
 """A document under way: the mask that holds one output to its form and to its token budget.
 
 A document is a chain of phases (a thinking block, then the body), each with a grammar and a share of the budget; the
-next begins on the token after the last. Near the end of a phase's share every sampled token is kept only if some way
-to the end still fits after it; that way is held in reserve, and followed when the next token would break it. So a
-document that can be finished at all always is.
+next begins on the token after the last. A way to the end that fits the budget is always held in reserve. It is looked
+for anew the more often, the less room there is beside it; when none fits any more, the document turns back to where
+the reserve was found and follows it. So a document that can be finished at all always is.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from bridle.grammar.compile import Compiler
 from bridle.grammar.shortest import shortest
 
 SLACK = 48
-"""Tokens, beyond twice the shortest document, at which the watch over the budget begins."""
+"""Tokens, beyond twice the shortest document, from which a way to the end that is not found counts as none."""
 CHECKPOINT = 64
-"""Tokens between two looks at the way to the end while the budget is far: no more than these are ever taken back."""
+"""Tokens between two looks at the way to the end, at most: no more than these are ever taken back."""
+CLOSENESS = 4
+"""One look for every 1/4 of the room beside the way: near the limit, one a token."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,11 @@ class Document:
         left = self._total - sum(self.lengths) - sum(self._minima[index + 1 :])
         share = self._phases[index].budget
         self._left = left if share is None else max(min(left, share), self._minima[index])
+        self._tokens: list[int] = []
         self._reserve = self._compiled[index].minimum
         self._reserve_at = 0
+        self._look_at = self._next_look(self._minima[index])
         self._plan: list[int] | None = None
-        self._tokens: list[int] = []
         self._watch = 2 * self._minima[index] + SLACK
 
     def _take(self, tokens: list[int]) -> list[int]:
@@ -118,7 +121,7 @@ class Document:
         self._left -= taken
         if self._plan is not None:
             self._plan = self._plan[taken:]
-        elif self._is_due(taken) and not self._can_end():
+        elif len(self._tokens) >= self._look_at and not self._can_end():
             self._turn_back()
         self.lengths[self._index] = len(self._tokens)
         over = self._plan == [] or (self._left <= 0 and self._matcher.is_accepting())
@@ -129,9 +132,9 @@ class Document:
                 self._ended = True
         return tokens[taken:]
 
-    def _is_due(self, taken: int) -> bool:
-        """Whether it is time to look for a way to the end: always near the limit, now and then before."""
-        return self._left <= self._watch or len(self._tokens) // CHECKPOINT > (len(self._tokens) - taken) // CHECKPOINT
+    def _next_look(self, way: int) -> int:
+        """The length at which to look for a way to the end again, when one of `way` tokens is known."""
+        return len(self._tokens) + max(1, min((self._left - way) // CLOSENESS, CHECKPOINT))
 
     def _can_end(self) -> bool:
         """Find a way to the end from here that fits what is left, and keep it in reserve; False if there is none.
@@ -143,14 +146,18 @@ class Document:
         since = len(self._tokens) - self._reserve_at
         for known in (self._reserve[since:], self._reserve):  # one thing done of what was due, or still all of it
             if len(known) <= self._left and self._leads_to_end(known):
-                self._reserve, self._reserve_at = known, len(self._tokens)
-                return True
+                return self._hold(known)
         tail = self._compiled[self._index].tail
         found = shortest(self._matcher, self._compiler.closers, tail, limit=self._left)
         if found is not None and len(found) <= self._left:
-            self._reserve, self._reserve_at = found, len(self._tokens)
-            return True
+            return self._hold(found)
+        self._look_at = len(self._tokens) + CHECKPOINT // CLOSENESS
         return self._left > self._watch
+
+    def _hold(self, way: list[int]) -> bool:
+        self._reserve, self._reserve_at = way, len(self._tokens)
+        self._look_at = self._next_look(len(way))
+        return True
 
     def _leads_to_end(self, way: list[int]) -> bool:
         if self._matcher.validate_tokens(way) != len(way):
