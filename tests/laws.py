@@ -127,22 +127,26 @@ def law_of_speed(engine: Engine, script: Script, prompt: Sequence[int], masks: S
     assert asyncio.run(together()) == reference
 
 
-def law_of_backend(backend: Backend, tokens: Sequence[int], *, tolerance: float) -> None:
+def law_of_backend(backend: Backend, ids: Sequence[int], *, tolerance: float) -> None:
     """Sharing a prefix and dropping a tail leave scores as if every sequence had been evaluated by itself."""
+    tokens = np.array(ids, np.int32)
     half = len(tokens) // 2
-    (direct,) = [row.copy() for row in backend.decode([Part(0, 0, tokens, wanted=True)])]
+    (direct,) = [row.copy() for row in backend.decode([Part(0, 0, tokens, wanted=1)])]
     backend.share(0, 1, half)
-    (shared,) = [row.copy() for row in backend.decode([Part(1, half, tokens[half:], wanted=True)])]
+    (shared,) = [row.copy() for row in backend.decode([Part(1, half, tokens[half:], wanted=1)])]
     assert np.abs(shared - direct).max() <= tolerance
+    rows = [row.copy() for row in backend.decode([Part(4, 0, tokens, wanted=half)])]
+    assert len(rows) == half
+    assert np.abs(rows[-1] - direct).max() <= tolerance
     if backend.trim(0, half):
-        (again,) = [row.copy() for row in backend.decode([Part(0, half, tokens[half:], wanted=True)])]
+        (again,) = [row.copy() for row in backend.decode([Part(0, half, tokens[half:], wanted=1)])]
         assert np.abs(again - direct).max() <= tolerance
     first, second = (
-        row.copy() for row in backend.decode([Part(2, 0, tokens, wanted=True), Part(3, 0, tokens[:half], wanted=True)])
+        row.copy() for row in backend.decode([Part(2, 0, tokens, wanted=1), Part(3, 0, tokens[:half], wanted=1)])
     )
     assert np.abs(first - direct).max() <= tolerance
     assert np.abs(first - second).max() > tolerance
-    for slot in range(4):
+    for slot in range(5):
         backend.trim(slot, 0)
 
 

@@ -234,7 +234,8 @@ def test_interrupting_a_run_leaves_a_record(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a step: exit code 130, and the run is journaled as cancelled."""
     environment = {**os.environ, "BRIDLE_HOME": str(tmp_path / "home")}
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
         "from bridle.engine.llama import LlamaBackend\n"
         "from bridle.cli import main\n"
         "decode = LlamaBackend.decode\n"

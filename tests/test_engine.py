@@ -14,12 +14,13 @@ import pytest
 import laws
 from bridle.engine import scripted
 from bridle.engine.base import Generation, Logits, Request, Sampling, Stop, Token
+from bridle.engine.lookup import Draft, Worth
 from bridle.engine.scheduler import Scheduler
 from bridle.engine.scripted import ScriptedBackend, Texts
 from bridle.engine.sequence import Sequence as Running
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import Vocabulary
-from bridle.errors import ContextError, EngineError
+from bridle.errors import BusyError, ContextError, EngineError
 from bridle.grammar import Choice, form_of
 from bridle.grammar.action import Actions
 from bridle.grammar.compile import Compiler
@@ -71,7 +72,7 @@ def test_forced_tokens_ride_with_the_sampled_one_and_the_tail_is_not_evaluated(
 ) -> None:
     backend = ScriptedBackend(Texts([CALL], words), words)
     prompt = words.tokenize("<|user|>go<|end|><|assistant|>", True)
-    (generation,) = drain(backend, Request(prompt, 200, mask=call_document(compiler)))
+    (generation,) = drain(backend, Request(prompt, 200, mask=call_document(compiler), drafts=False))
     assert words.text(generation.ids) == CALL
     evaluated = [len(part.tokens) for call in backend.decoded for part in call]
     assert len(backend.decoded) == generation.usage.sampled, "one decode for each choice, none for forced tokens"
@@ -86,7 +87,7 @@ def test_a_second_step_evaluates_only_what_is_new(words: Vocabulary) -> None:
     second = [*first, *words.tokenize("one<|end|><|user|>more<|end|><|assistant|>", True)]
     scheduler = Scheduler(backend)
     for prompt in (first, second):
-        sequence = Running(Request(prompt, 10, session="run"), words)
+        sequence = Running(Request(prompt, 10, session="run", drafts=False), words)
         scheduler.submit(sequence)
         while not scheduler.idle:
             scheduler.step()
@@ -113,7 +114,7 @@ def test_another_run_shares_the_beginning(words: Vocabulary) -> None:
 
 def test_a_long_prompt_does_not_stall_others(words: Vocabulary) -> None:
     backend = ScriptedBackend(laws.random_script(words.size), words, batch=64)
-    short = Request([9] * 5, 40)
+    short = Request([9] * 5, 40, drafts=False)
     long = Request([10] * 2000, 5)
     drain(backend, short, long)
     together = [call for call in backend.decoded if len(call) == 2][1:]
@@ -273,3 +274,140 @@ def test_types_in_values_out(words: Vocabulary, compiler: Compiler) -> None:
     document = Document(compiler, [Phase("document", form.grammar())], 60)
     (generation,) = drain(backend, Request(words.tokenize("<|assistant|>", True), 60, mask=document))
     assert words.text(generation.ids) == "[4, 8, 15]"
+
+
+def copycat(size: int, seed: int = 0) -> scripted.Script:
+    """Random scores, with a lean towards what followed the last token before: a model that drafts suit."""
+    noise = laws.random_script(size, seed)
+
+    def script(tokens: Sequence[int]) -> Logits:
+        row = noise(tokens)
+        before = [place for place in range(len(tokens) - 1) if tokens[place] == tokens[-1]]
+        if before:
+            row[tokens[before[-1] + 1]] += 10
+        return row
+
+    return script
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_drafts_change_the_time_and_nothing_else(words: Vocabulary, compiler: Compiler, temperature: float) -> None:
+    prompt = words.tokenize("<|user|>forecast Oslo 3 days, Oslo 4 days<|end|><|assistant|>", True)
+    drafted = accepted = 0
+    for seed in range(25):
+        script = copycat(words.size, seed)
+        outputs: list[list[int]] = []
+        for drafts in (False, True):
+            mask = call_document(compiler, 90) if seed % 2 else None
+            request = Request(prompt, 90, mask, Sampling(temperature, seed=seed), drafts=drafts)
+            backend = ScriptedBackend(script, words)
+            (generation,) = drain(backend, request)
+            outputs.append(generation.ids)
+            drafted += generation.usage.drafted
+            accepted += generation.usage.accepted
+        assert outputs[0] == outputs[1]
+    assert accepted > 100, "the test is worth nothing without drafts that came"
+    assert drafted > accepted, "and without some that did not"
+
+
+def test_drafts_that_never_come_are_given_up() -> None:
+    worth = Worth()
+    draft = Draft(np.zeros(8, np.int32), 1)
+    assert worth.lengths(1)[0] > 0
+    for _ in range(40):
+        worth.learn(draft, 0)
+    assert worth.lengths(1)[0] == 0
+    assert any(worth.lengths(1)[0] for _ in range(2_000)), "after a while they are given another chance"
+
+
+def test_drafts_are_longer_where_they_come_and_a_decode_is_dear() -> None:
+    def lengths(base: float, came: int) -> tuple[int, ...]:
+        worth = Worth()
+        for tokens in (1, 3, 9, 2, 12) * 4:
+            worth.time(tokens, base + 0.001 * tokens)
+        for _ in range(20):
+            worth.learn(Draft(np.zeros(8, np.int32), 2), came)
+        return worth.lengths(1)
+
+    assert lengths(0.010, 8)[1] > lengths(0.010, 2)[1]
+    assert lengths(0.050, 6)[1] > lengths(0.002, 6)[1]
+
+
+def test_a_prompt_that_many_ask_at_once_is_read_once(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=5, context=800)
+    backend.cells = 800
+    prompt = [9 + n % 90 for n in range(600)]
+    requests = [Request([*prompt, 100 + n], 20, sampling=Sampling(1.0, seed=n)) for n in range(5)]
+    generations = drain(backend, *requests)
+    read = sum(len(part.tokens) for call in backend.decoded for part in call)
+    assert read < 600 + 5 * 60, "one reads, the others share: in cells as well, or they would not fit"
+    assert sorted(generation.usage.reused for generation in generations) == [0, 600, 600, 600, 600]
+    assert max(len(call) for call in backend.decoded) == 5
+
+
+def test_cells_are_counted_once_and_come_back(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=4, context=300)
+    scheduler = Scheduler(backend)
+    random = np.random.default_rng(4)
+    shared = random.integers(9, 90, 100).tolist()
+    for _ in range(60):
+        tail = random.integers(9, 90, int(random.integers(1, 60))).tolist()
+        limit = int(random.integers(1, 40))
+        request = Request([*shared[: int(random.integers(0, 100))], *tail], limit, session=int(random.integers(0, 6)))
+        scheduler.submit(Running(request, words))
+        for _ in range(int(random.integers(0, 30))):
+            scheduler.step()
+    while not scheduler.idle:
+        scheduler.step()
+    assert scheduler.cells == len({cell for memory in backend.memory for cell in memory})
+
+
+def test_priority_goes_first_and_nothing_waits_for_ever(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=1)
+    scheduler, ended = Scheduler(backend), list[str]()
+    for name, priority, arrived in (("early", 0, -25.0), ("late", 0, 0.0), ("urgent", 2, 0.0)):
+        sequence = Running(Request([9, 10], 3, priority=priority), words)
+        sequence.arrived += arrived
+        sequence.future.add_done_callback(lambda _, name=name: ended.append(name))
+        scheduler.submit(sequence)
+    while not scheduler.idle:
+        scheduler.step()
+    assert ended == ["early", "urgent", "late"]
+
+
+def test_a_full_queue_turns_requests_away(words: Vocabulary) -> None:
+    scheduler = Scheduler(ScriptedBackend(laws.random_script(words.size), words), queue=2)
+    sequences = [Running(Request([9], 2), words) for _ in range(3)]
+    for sequence in sequences:
+        scheduler.submit(sequence)
+    with pytest.raises(BusyError, match="2 requests are waiting already"):
+        sequences[2].future.result(timeout=0)
+    assert BusyError.retryable
+
+
+def test_a_model_that_cannot_rewind_is_still_right(words: Vocabulary, compiler: Compiler) -> None:
+    script = laws.random_script(words.size, 3)
+    prompt = words.tokenize("<|user|>go<|end|><|assistant|>", True)
+    with EngineThread(ScriptedBackend(script, words, rewinds=False)) as engine:
+        for budget in (45, 200):  # the smaller one is turned back
+            documents = [call_document(compiler, budget) for _ in range(2)]
+            laws.law_of_speed(engine, script, prompt, documents, Request([*prompt, 9], 30))
+
+
+def test_deterministic_decodes_have_one_shape(words: Vocabulary) -> None:
+    def shapes(*before: Request) -> list[list[tuple[int, int, int]]]:
+        backend = ScriptedBackend(copycat(words.size), words)
+        scheduler = Scheduler(backend, deterministic=True)
+        prompt = list(range(9, 40))
+        for request in (*before, Request(prompt, 30)):
+            backend.decoded.clear()
+            scheduler.submit(Running(request, words))
+            scheduler.submit(Running(Request(prompt, 30), words))
+            while not scheduler.idle:
+                scheduler.step()
+        calls = [[(part.start, len(part.tokens), part.wanted) for part in call] for call in backend.decoded]
+        return calls[: len(calls) // 2]
+
+    alone = shapes()
+    assert alone == shapes(Request(list(range(9, 30)), 30), Request([9], 5))
+    assert {len(call) for call in alone} == {1}

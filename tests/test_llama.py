@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_greedy_decoding_is_what_it_is_by_hand() -> None:
 
     def script(tokens: Any) -> Logits:
         reference.trim(0, 0)
-        return reference.decode([Part(0, 0, list(tokens), wanted=True)])[0]
+        return reference.decode([Part(0, 0, np.array(tokens, np.int32), wanted=1)])[0]
 
     with open_model("colt") as model:
         form = Actions({"read_file": schema}, "json", model.style)
@@ -157,9 +158,13 @@ def test_greedy_and_seeded_sampling_repeat(random_model: Path) -> None:
 def test_scores_are_read_where_llama_leaves_them(random_model: Path) -> None:
     backend = LlamaBackend(random_model, LlamaSettings(context=256))
     rows = backend.decode(
-        [Part(0, 0, [5, 6, 7], wanted=True), Part(1, 0, [5, 6], wanted=False), Part(2, 0, [8], wanted=True)]
+        [
+            Part(0, 0, np.array([5, 6, 7], np.int32), wanted=2),
+            Part(1, 0, np.array([5, 6], np.int32), wanted=0),
+            Part(2, 0, np.array([8], np.int32), wanted=1),
+        ]
     )
-    assert [row.shape for row in rows] == [(backend.vocabulary.size,)] * 2
+    assert [row.shape for row in rows] == [(backend.vocabulary.size,)] * 3
     assert all(row.dtype == np.float32 and np.isfinite(row).all() for row in rows)
     backend.close()
 
@@ -218,3 +223,40 @@ def test_all_end_tokens_end_a_generation(colt: Model) -> None:
     generation = asyncio.run(colt.engine.generate(Request(prompt, 60)))
     assert generation.stop is Stop.END
     assert not words.eog & set(generation.ids)
+
+
+def test_a_deterministic_engine_gives_bit_equal_scores(random_model: Path) -> None:
+    """Whatever ran before and runs beside it; an engine that does not promise that says so."""
+
+    def scores(before: int) -> list[bytes]:
+        backend = Recording(random_model, LlamaSettings(context=512, slots=4))
+        with EngineThread(backend, deterministic=True) as engine:
+            assert engine.deterministic
+            words = engine.vocabulary
+            prompt = words.tokenize("The quick brown fox jumps over the lazy dog. " * 4, True)
+
+            async def together() -> None:
+                others = [Request([*prompt[: 9 * n], 7], 5 * n, sampling=Sampling(1.0, seed=n)) for n in range(before)]
+                await asyncio.gather(*map(engine.generate, others))
+                backend.rows.clear()
+                await engine.generate(Request(prompt, 12, sampling=Sampling(1.0, seed=3)))
+
+            asyncio.run(together())
+            return backend.rows
+
+    assert scores(0) == scores(4)
+    with EngineThread(LlamaBackend(random_model, LlamaSettings(context=256))) as engine:
+        assert not engine.deterministic
+
+
+class Recording(LlamaBackend):
+    """Keeps the bytes of all scores."""
+
+    def __init__(self, path: Path, settings: LlamaSettings) -> None:
+        super().__init__(path, settings)
+        self.rows: list[bytes] = []
+
+    def decode(self, parts: Sequence[Part]) -> list[Logits]:
+        rows = super().decode(parts)
+        self.rows += [row.tobytes() for row in rows]
+        return rows

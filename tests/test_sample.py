@@ -55,7 +55,10 @@ def test_greedy_takes_the_best_allowed(seed: int, share: float, scale: float) ->
     choice = sampler.choose(logits, Sampling(), None, masked=True)
     assert choice.token == np.where(allowed, logits, -np.inf).argmax()
     free = np.exp(logits.astype(np.float64))
-    assert choice.masked_mass == pytest.approx(1 - free[allowed].sum() / free.sum(), abs=1e-4)
+    left = free[allowed] / free[allowed].sum()
+    assert choice.signal.masked == pytest.approx(1 - free[allowed].sum() / free.sum(), abs=1e-4)
+    assert choice.signal.entropy == pytest.approx(-(left * np.log(left)).sum(), abs=1e-3)
+    assert choice.signal.probability == pytest.approx(left.max(), rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,7 @@ class Agent:
             format=self.settings.format,
             workspace=str(workspace.root),
             seed=self.settings.seed,
+            deterministic=self.model.engine.deterministic,
             version=__version__,
             parent=parent,
         )

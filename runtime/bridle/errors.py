@@ -40,6 +40,10 @@ class EngineError(BridleError):
     retryable = True
 
 
+class BusyError(EngineError):
+    """More requests are waiting than an engine takes."""
+
+
 class ContextError(BridleError):
     """A prompt and its output do not fit the context."""
 

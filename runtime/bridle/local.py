@@ -31,6 +31,7 @@ def open_model(
     slots: int = 4,
     threads: int = 0,
     gpu_layers: int = -1,
+    deterministic: bool = False,
     cache: Path | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Model:
@@ -42,6 +43,8 @@ def open_model(
         slots: conversations kept in memory at once.
         threads: for decoding; chosen by the model's size if 0.
         gpu_layers: layers on the GPU, -1 for all, where the build of llama.cpp can.
+        deterministic: the same tokens for the same request every time on this machine, at the price of speed; else
+            batches, drafts and reused prompts change the rounding of scores, and seldom a token.
         cache: where verdicts on files are kept.
         on_progress: hears the share loaded, from 0 to 1.
 
@@ -55,7 +58,7 @@ def open_model(
     card = card_for(path, {})
     wanted = LlamaSettings(context=context or card.context, slots=slots, threads=threads, gpu_layers=gpu_layers)
     backend = LlamaBackend(path, wanted, on_progress)
-    return Model(EngineThread(backend), card_for(path, backend.metadata))
+    return Model(EngineThread(backend, deterministic=deterministic), card_for(path, backend.metadata))
 
 
 def find_model(model: str | Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
+from bridle.certainty import certainty
 from bridle.engine.base import Usage
 from bridle.grammar.action import Answer, Ask, Call
 from bridle.journal import Body, Event, Journal, StepTaken, Tokens
@@ -80,7 +81,8 @@ class Recorder:
             stop=attempt.generation.stop,
             constrained=constrained,
             tokens=told(usage),
-            masked_mass=round(usage.masked_mass, 6),
+            certainty=certainty(attempt.generation.tokens),
+            fields=dict(attempt.fields),
             prefill_seconds=round(usage.prefill_seconds, 6),
             decode_seconds=round(usage.decode_seconds, 6),
         )

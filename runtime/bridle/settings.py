@@ -32,6 +32,7 @@ class Settings(BaseModel):
     context: int | None = Field(default=None, ge=256)
     threads: int = Field(default=0, ge=0)
     gpu_layers: int = -1
+    deterministic: bool = False
 
     @property
     def journal(self) -> Path:

@@ -8,16 +8,18 @@ with the exact complaint, a bounded number of times.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Generic, Literal, TypeVar
 
+from bridle.certainty import by_field
 from bridle.engine.base import Generation, Request, Sampling, Stop, Token, Usage
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import ContextError, FormatError
 from bridle.grammar.base import Form
 from bridle.grammar.document import Document, Phase
 from bridle.grammar.thinking import Thinking
+from bridle.journal import Certainty
 from bridle.model import Model
 from bridle.parse import Reply, complaint, parse, recover, split_thinking
 from bridle.prompt import Message, Prompt
@@ -64,6 +66,8 @@ class Attempt:
     generation: Generation
     thinking: str
     text: str
+    fields: Mapping[str, Certainty] = field(default_factory=dict[str, Certainty])
+    """How sure the model was of each value, where a grammar held the document."""
     error: str = ""
     """Why the reply could not be used; empty if it could."""
     mends: tuple[str, ...] = ()
@@ -136,7 +140,7 @@ def total(usages: Sequence[Usage]) -> Usage:
     """The sum of usages; masked mass is averaged over what was sampled."""
     if not usages:
         return Usage()
-    sums = Usage(**{field.name: sum(getattr(usage, field.name) for usage in usages) for field in fields(Usage)})
+    sums = Usage(**{it.name: sum(getattr(usage, it.name) for usage in usages) for it in fields(Usage)})
     mass = sum(usage.masked_mass * usage.sampled for usage in usages)
     return replace(sums, masked_mass=mass / (sums.sampled or 1))
 
@@ -171,7 +175,11 @@ async def _ask(step: Step[T], messages: Sequence[Message], model: Model) -> tupl
         _report(step.on_progress, request, document, vocabulary, opened=prompt.thinking)
     generation = await model.engine.generate(request)
     reply = _split(generation, document, thinking, vocabulary, opened=prompt.thinking)
-    return Attempt(prompt, generation, reply.thinking, reply.body), document is not None and "document" in document.cut
+    if document is None:
+        return Attempt(prompt, generation, reply.thinking, reply.body), False
+    body = generation.tokens[document.lengths[0] if thinking else 0 :]
+    sure = by_field(body, vocabulary, step.form.syntax)
+    return Attempt(prompt, generation, reply.thinking, reply.body, sure), "document" in document.cut
 
 
 def _split(

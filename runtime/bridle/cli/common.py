@@ -63,7 +63,9 @@ def settings() -> Settings:
 
 
 @contextmanager
-def open_model(name: str | None, *, slots: int = 4, quiet: bool = False) -> Generator[Model]:
+def open_model(
+    name: str | None, *, slots: int = 4, quiet: bool = False, deterministic: bool = False
+) -> Generator[Model]:
     """Load a model, showing that it takes its time.
 
     Raises:
@@ -82,6 +84,7 @@ def open_model(name: str | None, *, slots: int = 4, quiet: bool = False) -> Gene
             slots=slots,
             threads=chosen.threads,
             gpu_layers=chosen.gpu_layers,
+            deterministic=deterministic or chosen.deterministic,
             cache=chosen.cache,
         )
         _ = model.compiler

@@ -36,6 +36,9 @@ def run(
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens made in all.")] = 20_000,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds in all.")] = 600.0,
     seed: Annotated[int | None, typer.Option(help="Fixes the chance in sampling.", show_default=False)] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The same tokens every time on this machine; slower.")
+    ] = False,
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="Instead of the model's own.", show_default=False)
     ] = None,
@@ -59,7 +62,10 @@ def run(
         raise UsageError("the task is empty", hint='say what to do: bridle run "..."')
     console = stderr()
     display = None if as_json else Display(console, show_thinking=show_thinking)
-    with Journal(settings().journal) as journal, open_model(model, quiet=as_json) as loaded:
+    with (
+        Journal(settings().journal) as journal,
+        open_model(model, quiet=as_json, deterministic=deterministic) as loaded,
+    ):
         agent = Agent(
             loaded,
             workspace=workspace,

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from bridle.engine.mask import Mask
 from bridle.engine.vocabulary import Vocabulary
 
+Tokens = NDArray[np.int32]
+"""Token ids, shape (length,)."""
 Logits = NDArray[np.float32]
 """Shape (vocabulary,): natural-log scores up to a constant. Valid until the next `Backend.decode`."""
 
@@ -29,6 +31,9 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    """Scores of tokens among the last `REMEMBERED` of the output are divided by it if positive, else multiplied
+    (Keskar et al., 2019)."""
     seed: int | None = None
     """Fixes the random numbers of one request; without it they differ from run to run."""
 
@@ -44,12 +49,28 @@ class Stop(StrEnum):
     DEADLINE = "deadline"
 
 
+REMEMBERED = 64
+
+
+class Signal(NamedTuple):
+    """What the model made of one choice, at temperature 1."""
+
+    masked: float
+    """Probability that the mask took away."""
+    entropy: float
+    """Of what the mask left, in nats."""
+    probability: float
+    """Of the token that was taken, among those that the mask left."""
+
+
 class Token(NamedTuple):
     """One token of output."""
 
     id: int
     forced: bool
     """It was the only continuation, and never sampled."""
+    signal: Signal | None = None
+    """Of the choice, if there was one."""
 
 
 @dataclass
@@ -66,6 +87,10 @@ class Request:
     mask: Mask | None = None
     sampling: Sampling = field(default_factory=Sampling)
     session: Hashable = None
+    priority: int = 0
+    """Higher ones start earlier, as if they had waited for longer; nothing waits for ever."""
+    drafts: bool = True
+    """Let the engine guess ahead from what was said before. It changes the time, never the choice."""
     deadline: float | None = None
     """A moment of `time.monotonic`."""
     on_tokens: Callable[[int, Sequence[Token]], None] | None = None
@@ -86,10 +111,11 @@ class Usage:
     sampled: int = 0
     forced: int = 0
     drafted: int = 0
+    """Tokens guessed ahead and evaluated with the others."""
     accepted: int = 0
-    """Drafted tokens that were kept; they count as sampled too."""
+    """Of these, the ones that came; they count as sampled or forced too."""
     decodes: int = 0
-    """Decode calls that made a choice possible."""
+    """Decode calls that made choices possible: one, or one for each draft that came."""
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     mask_seconds: float = 0.0
@@ -140,6 +166,11 @@ class Engine(Protocol):
         """What the model's file says of itself, by GGUF key."""
         ...
 
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same request gives the same tokens every time, on one machine."""
+        ...
+
     async def generate(self, request: Request) -> Generation:
         """Continue a prompt. Cancelling the task cancels the request.
 
@@ -155,13 +186,13 @@ class Engine(Protocol):
 
 
 class Part(NamedTuple):
-    """Tokens to evaluate in one sequence, and whether the scores after the last of them are wanted."""
+    """Tokens to evaluate in one sequence, and after how many of them, counted from the last, scores are wanted."""
 
     slot: int
     start: int
     """The position of the first of them."""
-    tokens: Sequence[int]
-    wanted: bool
+    tokens: Tokens
+    wanted: int
 
 
 class Backend(Protocol):
@@ -177,9 +208,11 @@ class Backend(Protocol):
     batch: int
     """Tokens that one decode takes at most."""
     metadata: Mapping[str, str]
+    rewinds: bool
+    """Whether a sequence can be cut back, or shared in part; recurrent models keep only where they are."""
 
     def decode(self, parts: Sequence[Part]) -> list[Logits]:
-        """Evaluate the parts together; one row per wanted part, in order.
+        """Evaluate the parts together; a row for each wanted token, in order.
 
         Raises:
             EngineError: the model failed; what was evaluated is lost.

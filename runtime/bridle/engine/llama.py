@@ -82,6 +82,7 @@ class LlamaBackend:
         self.metadata: Mapping[str, str] = read_metadata(self._model)
         self.name = self.metadata.get("general.name", path.stem)
         self.vocabulary = read_vocabulary(self._model)
+        self.rewinds = not (LLAMA.llama_model_is_recurrent(self._model) or LLAMA.llama_model_is_hybrid(self._model))
         trained = LLAMA.llama_model_n_ctx_train(self._model)
         self.context = min(settings.context, trained) if trained > 0 else settings.context
         self.cells = max(settings.cells or 2 * self.context, self.context)
@@ -170,8 +171,8 @@ class _Batch:
             self._slots[at:end] = part.slot
             self._wanted[at:end] = 0
             if part.wanted:
-                self._wanted[end - 1] = 1
-                places.append(end - 1)
+                self._wanted[end - part.wanted : end] = 1
+                places += range(end - part.wanted, end)
             at = end
         self.native.n_tokens = at
         return places

@@ -42,6 +42,10 @@ class Mask(Protocol):
         """
         ...
 
+    def accepts(self, tokens: Sequence[int]) -> int:
+        """How many of these may follow each other from here; nothing is taken."""
+        ...
+
     @property
     def finished(self) -> bool:
         """The document is whole, and nothing may follow."""

@@ -1,35 +1,55 @@
-"""What is already evaluated: token sequences that stay in the model's memory after their request has ended.
+"""What is already evaluated, and who may have it: one tree of token sequences in the model's memory.
 
-A new prompt begins where it parts from the longest of them. The steps of one session reuse one slot; another prompt
-that shares a beginning (the system prompt, the tools) shares the evaluated cells. Least recently used slots give way.
+A prompt begins where it parts from the nearest known sequence: the last step of its own run, what another run has
+read, or what one is reading right now. Cells of a shared beginning are counted once, however many sequences stand on
+them. Sequences whose request has ended stay until the room is needed; the least recently used ones go first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
 
-from bridle.engine.base import Backend
+from bridle.engine.base import Backend, Tokens
+
+
+class Stretch:
+    """Cells that were evaluated by one sequence; those that share its beginning stand on them too."""
 
 
 @dataclass(eq=False)
 class Slot:
-    """One sequence of the backend's memory. `reserved` cells are promised to the request that is using it."""
+    """One sequence of the backend's memory: its first `length` tokens are evaluated.
+
+    `chain` parts it into the stretches it stands on, with their ends; the last is its own, and grows.
+    """
 
     id: int
-    tokens: list[int] = field(default_factory=list[int])
+    tokens: Tokens = field(default_factory=lambda: np.empty(0, np.int32))
+    length: int = 0
     session: Hashable = None
     busy: bool = False
     reserved: int = 0
+    """Cells promised to the request that is using it, shared ones included."""
     used: int = 0
+    chain: list[tuple[Stretch, int]] = field(default_factory=list[tuple[Stretch, int]])
 
     @property
-    def cells(self) -> int:
-        """Cells it may take, counting shared ones as its own."""
-        return max(len(self.tokens), self.reserved)
+    def known(self) -> Tokens:
+        """The tokens that are evaluated."""
+        return self.tokens[: self.length]
+
+    def standing(self, length: int) -> list[tuple[Stretch, int]]:
+        """The chain of a sequence that begins with the first `length` tokens of this one."""
+        chain: list[tuple[Stretch, int]] = []
+        for stretch, end in self.chain:
+            chain.append((stretch, min(end, length)))
+            if end >= length:
+                break
+        return chain
 
 
 class Prefixes:
@@ -40,7 +60,7 @@ class Prefixes:
         self._slots = [Slot(number) for number in range(backend.slots)]
         self._clock = count(1)
 
-    def acquire(self, prompt: Sequence[int], session: Hashable, cells: int) -> Slot | None:
+    def acquire(self, prompt: Tokens, session: Hashable, cells: int) -> Slot | None:
         """A slot for a prompt that will take `cells` in all, holding as much of it as is known; None if all are busy.
 
         At least one token of the prompt is left to evaluate, since a choice needs scores.
@@ -48,58 +68,93 @@ class Prefixes:
         target = self._target(session)
         if target is None:
             return None
-        wanted = np.fromiter(prompt, np.int64, len(prompt))
-        lengths = {slot: min(_common(slot.tokens, wanted), len(prompt) - 1) for slot in self._slots}
-        source = max(self._slots, key=lambda slot: (lengths[slot], slot is target))
-        if not self._make_room(cells, target, keep=source) and not self._make_room(cells, target, keep=target):
-            return None
-        length = min(lengths[source], len(source.tokens))
-        if source is target:
-            self._trim(target, length)
-        else:
-            self._trim(target, 0)
+        source, length = self.nearest(prompt, prefer=target)
+        if not self._make_room(target, source, length, cells):
+            source, length = target, self._usable(target, prompt)
+            if not self._make_room(target, target, length, cells):
+                return None
+        if source is not target:
+            self._cut(target, 0)
             if length:
                 self._backend.share(source.id, target.id, length)
-                target.tokens = source.tokens[:length]
+                target.chain, target.length = source.standing(length), length
+        else:
+            self._cut(target, length)
+        target.chain.append((Stretch(), cells))
         target.busy, target.session, target.reserved, target.used = True, session, cells, next(self._clock)
         return target
 
-    def release(self, slot: Slot, tokens: Sequence[int]) -> None:
-        """The request is over; `tokens` are in memory and stay until the room is needed."""
+    def nearest(self, prompt: Tokens, prefer: Slot | None = None) -> tuple[Slot, int]:
+        """The slot that holds most of a prompt's beginning, and how many tokens of it can be had."""
+        lengths = {slot: self._usable(slot, prompt) for slot in self._slots}
+        source = max(self._slots, key=lambda slot: (lengths[slot], slot is prefer))
+        return source, lengths[source]
+
+    def release(self, slot: Slot) -> None:
+        """The request is over; its tokens stay in memory until the room is needed."""
         slot.busy, slot.reserved = False, 0
-        slot.tokens = list(tokens)
+        slot.tokens = slot.known.copy()
 
     def drop(self, slot: Slot) -> None:
         """The request failed: nothing in the slot can be relied on."""
         slot.busy, slot.reserved = False, 0
-        self._trim(slot, 0, force=True)
+        slot.length = max(slot.length, 1)
+        self._cut(slot, 0)
+
+    def clear(self) -> None:
+        """Forget what no request is using."""
+        for slot in self._slots:
+            if not slot.busy:
+                self._cut(slot, 0)
+
+    def cells(self) -> int:
+        """Cells in use or promised, shared ones counted once."""
+        return self._cells(self._slots)
+
+    def _usable(self, slot: Slot, prompt: Tokens) -> int:
+        length = min(common(slot.known, prompt), len(prompt) - 1)
+        return length if self._backend.rewinds or length == slot.length else 0
 
     def _target(self, session: Hashable) -> Slot | None:
         """The slot to use: the session's own, an empty one, or the one not used for longest."""
         idle = [slot for slot in self._slots if not slot.busy]
         own = [slot for slot in idle if session is not None and slot.session == session]
-        return min(own or idle, key=lambda slot: (bool(slot.tokens), slot.used), default=None)
+        return min(own or idle, key=lambda slot: (slot.length > 0, slot.used), default=None)
 
-    def _make_room(self, cells: int, target: Slot, keep: Slot) -> bool:
-        """Empty idle slots, oldest first, until `target` can have `cells` beside what the others hold."""
+    def _make_room(self, target: Slot, source: Slot, length: int, cells: int) -> bool:
+        """Empty idle slots, oldest first, until `target` can have `cells`, `length` of them shared with `source`."""
+        planned = Slot(-1, reserved=cells, chain=[*source.standing(length), (Stretch(), cells)])
         others = [slot for slot in self._slots if slot is not target]
-        idle = sorted((slot for slot in others if not slot.busy and slot is not keep), key=lambda slot: slot.used)
-        while sum(slot.cells for slot in others) + cells > self._backend.cells:
+        idle = sorted((slot for slot in others if not slot.busy and slot is not source), key=lambda slot: slot.used)
+        while self._cells([*others, planned]) > self._backend.cells:
+            while idle and not idle[0].length:
+                idle.pop(0)
             if not idle:
                 return False
-            self._trim(idle.pop(0), 0)
+            self._cut(idle.pop(0), 0)
         return True
 
-    def _trim(self, slot: Slot, length: int, *, force: bool = False) -> None:
-        if length < len(slot.tokens) or force:
+    def _cells(self, slots: list[Slot]) -> int:
+        held: dict[Stretch, int] = {}
+        for slot in slots:
+            start, whole = 0, max(slot.length, slot.reserved)
+            for number, (stretch, end) in enumerate(slot.chain):
+                end = whole if number == len(slot.chain) - 1 and slot.reserved else min(end, whole)
+                held[stretch] = max(held.get(stretch, 0), end - start)
+                start = end
+        return sum(held.values())
+
+    def _cut(self, slot: Slot, length: int) -> None:
+        if length < slot.length:
             kept = self._backend.trim(slot.id, length)
-            slot.tokens = slot.tokens[:length] if kept else []
+            slot.length = length if kept else 0
+        slot.chain = slot.standing(slot.length) if slot.length else []
 
 
-def _common(tokens: Sequence[int], wanted: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
+def common(first: Tokens, second: Tokens) -> int:
     """How many tokens two sequences share from the start."""
-    length = min(len(tokens), len(wanted))
-    if not length or tokens[0] != wanted[0]:
+    length = min(len(first), len(second))
+    if not length or first[0] != second[0]:
         return 0
-    differ = np.flatnonzero(np.fromiter(tokens[:length], np.int64, length) != wanted[:length])
+    differ = np.flatnonzero(first[:length] != second[:length])
     return int(differ[0]) if len(differ) else length

@@ -13,22 +13,24 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bridle.engine.base import Logits, Sampling
+from bridle.engine.base import Logits, Sampling, Signal
 from bridle.engine.mask import allocate, count, tokens_of
 
 FEW = 4_096
 """Allowed tokens up to which they are gathered, instead of masking the whole row."""
 BLOCK = 512
 """Weights summed together before one of them is drawn."""
+FAR = np.float32(-1e4)
+"""A score so far below the best that its weight is 0; -inf would spoil sums."""
 TINY = 1e-30
 """A weight beside the best one's 1 that is never drawn."""
 
 
 class Choice(NamedTuple):
-    """A token, and the probability that the mask took away from the model at this place."""
+    """A token, and what the model made of the choice."""
 
     token: int
-    masked_mass: float
+    signal: Signal
 
 
 class Sampler:
@@ -50,26 +52,36 @@ class Sampler:
             masked: whether only what `row` allows (at least one token) may be chosen.
         """
         top = logits[best := int(logits.argmax())]
-        if not masked:
-            return Choice(best if sampling.temperature <= 0 else self._draw(logits, top, sampling, random), 0.0)
-        total = float(self._exp(logits, top, 1.0).sum())
-        if count(self.row) <= FEW:
+        weights = self._exp(logits, top, 1.0)
+        total = float(weights.sum())
+        if masked and count(self.row) <= FEW:
             allowed = tokens_of(self.row)
-            kept = float(self._weights[allowed].sum()) / total
-            scores = logits[allowed]
+            scores, known = logits[allowed], float(weights[allowed].sum())
             index = int(scores.argmax())
-            if sampling.temperature > 0:
-                index = self._draw(scores, scores[index], sampling, random)
-            return Choice(int(allowed[index]), max(0.0, 1.0 - kept))
+            chosen = self._choose(scores, index, np.exp(scores - scores[index]), sampling, random)
+            return Choice(int(allowed[chosen.token]), chosen.signal._replace(masked=max(0.0, 1.0 - known / total)))
+        if not masked:
+            return self._choose(logits, best, weights, sampling, random)
         open_ = np.unpackbits(self.row.view(np.uint8), count=self._size, bitorder="little")
-        kept = float(np.dot(self._weights, open_.astype(np.float32))) / total
-        if sampling.temperature <= 0 and open_[best]:
-            return Choice(best, max(0.0, 1.0 - kept))
-        scores = np.where(open_.view(np.bool_), logits, np.float32(-np.inf))
-        token = int(scores.argmax())
-        if sampling.temperature > 0:
-            token = self._draw(scores, scores[token], sampling, random)
-        return Choice(token, max(0.0, 1.0 - kept))
+        np.multiply(weights, open_, out=weights)
+        lost = max(0.0, 1.0 - float(weights.sum()) / total)
+        if not open_[best]:
+            logits = np.where(open_.view(np.bool_), logits, np.float32(-np.inf))
+            best = int(logits.argmax())
+            weights = self._exp(logits, logits[best], 1.0)
+        chosen = self._choose(logits, best, weights, sampling, random)
+        return Choice(chosen.token, chosen.signal._replace(masked=lost))
+
+    def _choose(
+        self, scores: Logits, best: int, weights: NDArray[np.float32], sampling: Sampling, random: Generator | None
+    ) -> Choice:
+        """Choose among scores whose weights are known: exp(score - best score), 0 where nothing may be chosen."""
+        index = best if sampling.temperature <= 0 else self._draw(scores, best, weights, sampling, random)
+        kept = float(weights.sum())
+        np.subtract(scores, scores[best], out=(below := self._scaled[: len(scores)]))
+        np.maximum(below, FAR, out=below)
+        entropy = np.log(kept) - float(np.dot(weights, below)) / kept
+        return Choice(index, Signal(0.0, max(0.0, float(entropy)), float(weights[index]) / kept))
 
     def _exp(self, scores: Logits, top: np.float32, temperature: float) -> NDArray[np.float32]:
         """exp((score - top) / temperature), in scratch space."""
@@ -79,11 +91,14 @@ class Sampler:
             np.multiply(weights, np.float32(1 / temperature), out=weights)
         return np.exp(weights, out=weights)
 
-    def _draw(self, scores: Logits, top: np.float32, sampling: Sampling, random: Generator | None) -> int:
+    def _draw(
+        self, scores: Logits, best: int, weights: NDArray[np.float32], sampling: Sampling, random: Generator | None
+    ) -> int:
         """Sample an index: temperature, then the k best, the nucleus of mass p, and those above a share of the best."""
         if random is None:
             raise ValueError("sampling with a temperature needs a source of chance")
-        weights = self._exp(scores, top, sampling.temperature)
+        if sampling.temperature != 1.0:
+            weights = np.multiply(self._exp(scores, scores[best], sampling.temperature), weights > 0)
         if not (sampling.top_k or sampling.top_p < 1 or sampling.min_p):
             return _draw_all(weights, random)
         order = _head(weights, sampling)

@@ -1,60 +1,80 @@
 """Which tokens go into the next decode: continuous batching over one model.
 
-Every running sequence puts what it owes into the batch: the token it sampled and those forced after it, or the next
-stretch of its prompt. Long prompts go in stretches beside the decoding of others, so that nobody waits for them.
+Every running sequence puts what it owes into the batch: the token it sampled, those forced after it and a draft of
+what may follow, or the next stretch of its prompt. Long prompts go in stretches beside the decoding of others, so
+that nobody waits for them. A prompt that begins like one being read waits for it, and then shares it.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from bisect import insort
 from collections.abc import Sequence as SequenceOf
 
-from bridle.engine.base import Backend, Logits, Part
-from bridle.engine.prefix import Prefixes, Slot
+import numpy as np
+
+from bridle.engine.base import Backend, Logits, Part, Request
+from bridle.engine.lookup import NOTHING, Worth
+from bridle.engine.prefix import Prefixes, Slot, common
 from bridle.engine.sample import Sampler
 from bridle.engine.sequence import Sequence
-from bridle.errors import BridleError, ContextError, EngineError
+from bridle.errors import BridleError, BusyError, ContextError, EngineError
 
 STRETCH = 256
 """Prompt tokens that one sequence evaluates beside the decoding of others."""
+WORTH_WAITING = 32
+"""Prompt tokens of another sequence that are worth waiting for, rather than evaluating them twice."""
+PRIORITY_SECONDS = 10.0
+"""Waiting time that one point of priority stands for."""
+QUEUE = 4_096
+"""Requests that may wait, if not said; more are turned away."""
 
 
 class Scheduler:
-    """Runs sequences to their end, a decode at a time. Not thread-safe: one thread owns it."""
+    """Runs sequences to their end, a decode at a time. Not thread-safe: one thread owns it.
 
-    def __init__(self, backend: Backend) -> None:
+    `deterministic` gives every request the same decodes, whatever ran before or runs beside it: one at a time, from
+    an empty memory, without drafts. Else batches differ in shape, and with them the rounding of the scores.
+    """
+
+    def __init__(self, backend: Backend, *, deterministic: bool = False, queue: int = QUEUE) -> None:
         self.backend = backend
-        self.waiting: deque[Sequence] = deque()
+        self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
+        self._deterministic = deterministic
+        self._queue = queue
         self._prefixes = Prefixes(backend)
         self._slots: dict[Sequence, Slot] = {}
         self._sampler = Sampler(backend.vocabulary.size)
+        self._worth = Worth()
 
     @property
     def idle(self) -> bool:
         """Nothing runs and nothing waits."""
         return not self.running and not self.waiting
 
+    @property
+    def cells(self) -> int:
+        """Cells of the model's memory that are in use or promised."""
+        return self._prefixes.cells()
+
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence; its future tells how it ended."""
-        if not sequence.request.prompt:
-            sequence.future.set_exception(EngineError("an empty prompt cannot be continued"))
-            return
-        needed = len(sequence.request.prompt) + sequence.request.max_tokens
-        if needed > self.backend.context:
-            sequence.future.set_exception(too_long(len(sequence.request.prompt), needed, self.backend.context))
+        if (error := self._refusal(sequence.request)) is not None:
+            sequence.future.set_exception(error)
         else:
-            self.waiting.append(sequence)
+            insort(self.waiting, sequence, key=_turn)
 
     def step(self) -> None:
         """Everything that runs gets one decode further."""
+        start = time.perf_counter()
         self._expire()
         self._admit()
-        if parts := self._plan():
-            if (rows := self._decode(parts)) is not None:
-                self._choose(parts, rows)
+        if plan := self._plan():
+            if (rows := self._decode(plan)) is not None:
+                self._choose(plan, rows)
             self._retire()
+            self._worth.time(sum(len(part.tokens) for _, part in plan), time.perf_counter() - start)
 
     def close(self, reason: str) -> None:
         """Fail whatever is left."""
@@ -62,6 +82,16 @@ class Scheduler:
             sequence.future.set_exception(EngineError(reason))
         self.running.clear()
         self.waiting.clear()
+
+    def _refusal(self, request: Request) -> BridleError | None:
+        if not request.prompt:
+            return EngineError("an empty prompt cannot be continued")
+        needed = len(request.prompt) + request.max_tokens
+        if needed > self.backend.context:
+            return too_long(len(request.prompt), needed, self.backend.context)
+        if len(self.waiting) >= self._queue:
+            return BusyError(f"{self._queue} requests are waiting already", hint="try again later")
+        return None
 
     def _expire(self) -> None:
         now = time.monotonic()
@@ -73,14 +103,19 @@ class Scheduler:
         self._retire()
 
     def _admit(self) -> None:
-        while self.waiting:
-            sequence = self.waiting[0]
+        for sequence in self.waiting.copy():
+            if self._deterministic and self.running:
+                break
+            if self._better_wait(sequence):
+                continue
             request = sequence.request
-            slot = self._prefixes.acquire(request.prompt, request.session, len(request.prompt) + request.max_tokens)
+            if self._deterministic:
+                self._prefixes.clear()
+            slot = self._prefixes.acquire(sequence.tokens, request.session, len(request.prompt) + request.max_tokens)
             if slot is None:
-                return
-            self.waiting.popleft()
-            sequence.slot, sequence.evaluated = slot.id, len(slot.tokens)
+                break
+            self.waiting.remove(sequence)
+            sequence.slot, sequence.evaluated = slot.id, slot.length
             sequence.tally.reused = sequence.evaluated
             self._slots[sequence] = slot
             self.running.append(sequence)
@@ -90,18 +125,39 @@ class Scheduler:
                 self._fail(sequence, error)
         self._retire()
 
+    def _better_wait(self, sequence: Sequence) -> bool:
+        """Whether a running sequence is about to evaluate much of this one's prompt."""
+        reading = [other for other in self.running if other.prefilling]
+        if not reading or not self.backend.rewinds:
+            return False
+        prompt = sequence.tokens
+        soon = max(common(other.tokens[: len(other.request.prompt)], prompt[:-1]) for other in reading)
+        return soon >= WORTH_WAITING and soon - self._prefixes.nearest(prompt)[1] >= WORTH_WAITING
+
     def _plan(self) -> list[tuple[Sequence, Part]]:
         room = self.backend.batch
         plan: list[tuple[Sequence, Part]] = []
-        decoding = any(not sequence.prefilling for sequence in self.running)
+        decoding = sum(not sequence.prefilling for sequence in self.running)
+        lengths = self._draft_lengths(decoding)
         for sequence in sorted(self.running, key=lambda sequence: sequence.prefilling):
-            pending = sequence.pending
+            pending, sequence.draft = sequence.pending, NOTHING
             take = min(len(pending), room, STRETCH if decoding and sequence.prefilling else room)
-            if take:
-                part = Part(sequence.slot, sequence.evaluated, pending[:take], wanted=take == len(pending))
-                plan.append((sequence, part))
-                room -= take
+            if not take:
+                continue
+            tokens, wanted = pending[:take], int(take == len(pending))
+            room -= take
+            if wanted:
+                sequence.guess(lengths, room)
+                if count := len(sequence.draft.tokens):
+                    tokens, wanted = np.concatenate((tokens, sequence.draft.tokens)), 1 + count
+                    room -= count
+            plan.append((sequence, Part(sequence.slot, sequence.evaluated, tokens, wanted)))
         return plan
+
+    def _draft_lengths(self, decoding: int) -> tuple[int, ...]:
+        if self._deterministic or not self.backend.rewinds:
+            return ()
+        return self._worth.lengths(max(decoding, 1))
 
     def _decode(self, plan: SequenceOf[tuple[Sequence, Part]]) -> list[Logits] | None:
         start = time.perf_counter()
@@ -117,33 +173,52 @@ class Scheduler:
                 sequence.tally.prefill_seconds += seconds
             else:
                 sequence.tally.decode_seconds += seconds
-            sequence.evaluated += len(part.tokens)
+            sequence.evaluated += len(part.tokens) - len(sequence.draft.tokens)
+            slot = self._slots[sequence]
+            slot.tokens, slot.length = sequence.tokens, sequence.evaluated
             if sequence.request.on_prefill is not None and part.start < len(sequence.request.prompt):
                 done = min(sequence.evaluated, len(sequence.request.prompt))
                 sequence.request.on_prefill(done, len(sequence.request.prompt))
         return rows
 
     def _choose(self, plan: SequenceOf[tuple[Sequence, Part]], rows: list[Logits]) -> None:
-        wanted = [sequence for sequence, part in plan if part.wanted]
-        for sequence, logits in zip(wanted, rows, strict=True):
+        at = 0
+        for sequence, part in plan:
+            if not part.wanted:
+                continue
+            mine, at = rows[at : at + part.wanted], at + part.wanted
+            draft = sequence.draft
             try:
-                evaluated = sequence.evaluated
-                sequence.choose(logits, self._sampler)
-                if sequence.evaluated < evaluated and not self.backend.trim(sequence.slot, sequence.evaluated):
-                    sequence.evaluated = 0
+                came = sequence.choose(mine, self._sampler)
+                if len(draft.tokens):
+                    self._worth.learn(draft, came)
+                self._keep(sequence, part)
             except BridleError as error:
                 self._fail(sequence, error)
+
+    def _keep(self, sequence: Sequence, part: Part) -> None:
+        """Drop from memory what was drafted and did not come, and what the mask took back."""
+        slot = self._slots[sequence]
+        dropped = sequence.evaluated < part.start + len(part.tokens)
+        if dropped and not self.backend.trim(slot.id, sequence.evaluated):
+            sequence.evaluated = 0
+        slot.tokens, slot.length = sequence.tokens, sequence.evaluated
 
     def _retire(self) -> None:
         for sequence in [sequence for sequence in self.running if sequence.stop]:
             self.running.remove(sequence)
-            self._prefixes.release(self._slots.pop(sequence), sequence.tokens[: sequence.evaluated])
+            self._prefixes.release(self._slots.pop(sequence))
             sequence.future.set_result(sequence.generation())
 
     def _fail(self, sequence: Sequence, error: BridleError) -> None:
         self.running.remove(sequence)
         self._prefixes.drop(self._slots.pop(sequence))
         sequence.future.set_exception(error)
+
+
+def _turn(sequence: Sequence) -> float:
+    """When a waiting sequence is due, beside others."""
+    return sequence.arrived - PRIORITY_SECONDS * sequence.request.priority
 
 
 def too_long(prompt: int, needed: int, context: int) -> ContextError:

@@ -18,6 +18,7 @@ followed; where it does not, the mask wins, as with any model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -81,6 +82,13 @@ def vocabulary(words: Iterable[str] = _WORDS) -> Vocabulary:
     return Vocabulary(pieces, control, frozenset({0}), tokenize)
 
 
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One evaluated token; sequences that share a beginning share its cells."""
+
+    token: int
+
+
 class ScriptedBackend:
     """A `Backend` that remembers the tokens of each sequence and asks the script for scores.
 
@@ -91,11 +99,18 @@ class ScriptedBackend:
     metadata: Mapping[str, str] = MappingProxyType({"tokenizer.chat_template": TEMPLATE})
 
     def __init__(
-        self, script: Script, vocabulary: Vocabulary, *, slots: int = 8, context: int = 8192, batch: int = 512
+        self,
+        script: Script,
+        vocabulary: Vocabulary,
+        *,
+        slots: int = 8,
+        context: int = 8192,
+        batch: int = 512,
+        rewinds: bool = True,
     ) -> None:
-        self.vocabulary, self.slots, self.batch = vocabulary, slots, batch
+        self.vocabulary, self.slots, self.batch, self.rewinds = vocabulary, slots, batch, rewinds
         self.context, self.cells = context, context * slots
-        self.memory: list[list[int]] = [[] for _ in range(slots)]
+        self.memory: list[list[Cell]] = [[] for _ in range(slots)]
         self.decoded: list[list[Part]] = []
         self._script = script
 
@@ -106,21 +121,23 @@ class ScriptedBackend:
         for part in parts:
             memory = self.memory[part.slot]
             assert part.start == len(memory), f"slot {part.slot} holds {len(memory)} tokens, not {part.start}"
-            memory += part.tokens
-            if part.wanted:
-                rows.append(self._script(memory))
-        assert sum(map(len, self.memory)) <= self.cells
+            memory += [Cell(token) for token in part.tokens.tolist()]
+            tokens = [cell.token for cell in memory]
+            rows += [self._script(tokens[:end]) for end in range(len(tokens) - part.wanted + 1, len(tokens) + 1)]
+        assert len({cell for memory in self.memory for cell in memory}) <= self.cells
         return rows
 
     def share(self, source: int, target: int, length: int) -> None:
         """See `Backend.share`."""
         assert not self.memory[target]
+        assert self.rewinds or length == len(self.memory[source])
         self.memory[target] = self.memory[source][:length]
 
     def trim(self, slot: int, length: int) -> bool:
         """See `Backend.trim`."""
-        del self.memory[slot][length:]
-        return True
+        kept = self.rewinds or length in (0, len(self.memory[slot]))
+        del self.memory[slot][length if kept else 0 :]
+        return kept
 
     def close(self) -> None:
         """See `Backend.close`."""

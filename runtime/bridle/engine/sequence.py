@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bridle.engine.base import Generation, Logits, Request, Stop, Token, Usage
+from bridle.engine.base import REMEMBERED, Generation, Logits, Request, Stop, Token, Tokens, Usage
+from bridle.engine.lookup import NOTHING, Draft, look_up
+from bridle.engine.prefix import common
 from bridle.engine.sample import Sampler
 from bridle.engine.vocabulary import Vocabulary
 
@@ -21,6 +23,8 @@ class Tally:
     reused: int = 0
     sampled: int = 0
     forced: int = 0
+    drafted: int = 0
+    accepted: int = 0
     decodes: int = 0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
@@ -34,27 +38,37 @@ class Sequence:
     """A request with a place in the model's memory.
 
     `tokens` are prompt and output; the first `evaluated` of them are in memory under `slot`. The rest is pending: it
-    goes into the next decode, or is never evaluated if the output ends first.
+    goes into the next decode, or is never evaluated if the output ends first. `draft` goes along with it.
     """
 
     request: Request
     vocabulary: Vocabulary
     future: Future[Generation] = field(default_factory=Future[Generation])
+    arrived: float = field(default_factory=time.monotonic)
     slot: int = -1
     evaluated: int = 0
+    draft: Draft = NOTHING
     stop: Stop | None = None
 
     def __post_init__(self) -> None:
-        self.tokens = list(self.request.prompt)
+        self._length = len(self.request.prompt)
+        self._ids = np.empty(self._length + self.request.max_tokens + 1, np.int32)
+        self._ids[: self._length] = self.request.prompt
+        self._bare: Tokens | None = None
         self.output: list[Token] = []
         self.tally = Tally()
         sampling = self.request.sampling
         self.random = np.random.default_rng(sampling.seed) if sampling.temperature > 0 else None
 
     @property
-    def pending(self) -> list[int]:
+    def tokens(self) -> Tokens:
+        """Prompt and output so far; a view that goes stale when tokens are taken back."""
+        return self._ids[: self._length]
+
+    @property
+    def pending(self) -> Tokens:
         """Tokens not evaluated yet; never empty while the sequence runs."""
-        return self.tokens[self.evaluated :]
+        return self._ids[self.evaluated : self._length]
 
     @property
     def prefilling(self) -> bool:
@@ -65,23 +79,36 @@ class Sequence:
         """Take what is forced before the first choice."""
         self._advance([])
 
-    def choose(self, logits: Logits, sampler: Sampler) -> None:
-        """Sample one token under the mask, and take what it forces."""
-        mask, start = self.request.mask, time.perf_counter()
-        if mask is not None:
-            mask.fill(sampler.row)
-        filled = time.perf_counter()
-        choice = sampler.choose(logits, self.request.sampling, self.random, masked=mask is not None)
-        chosen = time.perf_counter()
-        self.tally.mask_seconds += filled - start
-        self.tally.sample_seconds += chosen - filled
+    def guess(self, lengths: tuple[int, ...], most: int) -> None:
+        """Look for a draft of at most `most` tokens, to go behind what is pending."""
+        room = min(most, self.request.max_tokens - len(self.output) - 1)
+        self.draft = NOTHING
+        if self.request.drafts and room > 0 and any(lengths):
+            wanted = tuple(min(length, room) for length in lengths)
+            self.draft = look_up(self.tokens, self._compared(), wanted, self._accepts)
+            self.tally.drafted += len(self.draft.tokens)
+
+    def choose(self, rows: SequenceOf[Logits], sampler: Sampler) -> int:
+        """Sample after the pending tokens, and on behind drafted ones for as long as they are what comes.
+
+        `rows` are the scores after the last pending token and after each drafted one, all of them evaluated now.
+        Returns how many drafted tokens came.
+        """
+        base, drafted = self._length, self.draft.tokens
+        self.evaluated, self.draft = base, NOTHING
         self.tally.decodes += 1
-        self.tally.masked += choice.masked_mass
-        if mask is None:
-            self._take_free(choice.token)
-        else:
-            self._advance([Token(choice.token, False)])
-        self.tally.mask_seconds += time.perf_counter() - chosen
+        came = 0
+        while True:
+            self._choose(rows[came], sampler)
+            new = self._ids[base : self._length]
+            if self.evaluated < base:
+                return came  # the mask took back more than was chosen here
+            came = common(new, drafted)
+            if self.stop or came < len(new):
+                break
+        self.evaluated += came
+        self.tally.accepted += came
+        return came
 
     def check(self, now: float) -> None:
         """End the sequence if nobody waits for it any more."""
@@ -98,20 +125,58 @@ class Sequence:
             reused=tally.reused,
             sampled=tally.sampled,
             forced=tally.forced,
+            drafted=tally.drafted,
+            accepted=tally.accepted,
             decodes=tally.decodes,
             prefill_seconds=tally.prefill_seconds,
             decode_seconds=tally.decode_seconds,
             mask_seconds=tally.mask_seconds,
             sample_seconds=tally.sample_seconds,
-            masked_mass=tally.masked / tally.decodes if tally.decodes else 0.0,
+            masked_mass=tally.masked / tally.sampled if tally.sampled else 0.0,
         )
         return Generation(tuple(self.output), self.stop or Stop.CANCELLED, usage)
 
-    def _take_free(self, token: int) -> None:
-        if token in self.vocabulary.eog:
+    def _choose(self, logits: Logits, sampler: Sampler) -> None:
+        """Sample one token under the mask, and take what it forces."""
+        mask, start = self.request.mask, time.perf_counter()
+        if mask is not None:
+            mask.fill(sampler.row)
+        filled = time.perf_counter()
+        self._discourage(logits)
+        choice = sampler.choose(logits, self.request.sampling, self.random, masked=mask is not None)
+        chosen = time.perf_counter()
+        self.tally.mask_seconds += filled - start
+        self.tally.sample_seconds += chosen - filled
+        self.tally.masked += choice.signal.masked
+        token = Token(choice.token, False, choice.signal)
+        if mask is not None:
+            self._advance([token])
+        elif token.id in self.vocabulary.eog:
             self.stop = Stop.END
         else:
-            self._add(0, [Token(token, False)])
+            self._add(0, [token])
+        self.tally.mask_seconds += time.perf_counter() - chosen
+
+    def _discourage(self, logits: Logits) -> None:
+        """Apply the repetition penalty, in place."""
+        penalty = self.request.sampling.repetition_penalty
+        if penalty != 1.0 and self.output:
+            said = np.unique([token.id for token in self.output[-REMEMBERED:] if not token.forced])
+            scores = logits[said := said.astype(np.intp)]
+            logits[said] = np.where(scores > 0, scores / penalty, scores * penalty)
+
+    def _accepts(self, tokens: list[int]) -> int:
+        """How many of some tokens a draft may have: plain text that the mask lets pass."""
+        control, mask = self.vocabulary.control, self.request.mask
+        plain = next((number for number, token in enumerate(tokens) if token in control), len(tokens))
+        return plain if mask is None else mask.accepts(tokens[:plain])
+
+    def _compared(self) -> Tokens:
+        """The tokens without the spaces before words, for look-ups."""
+        if self._bare is None:
+            self._bare = np.empty_like(self._ids)
+            self._bare[: self._length] = self.vocabulary.bare[self.tokens]
+        return self._bare[: self._length]
 
     def _advance(self, chosen: list[Token]) -> None:
         """Give the mask a chosen token and all that it forces, and take over what it keeps."""
@@ -140,12 +205,16 @@ class Sequence:
             for token in self.output[-back:]:
                 self._count(token, -1)
             del self.output[-back:]
-            del self.tokens[-back:]
-            self.evaluated = min(self.evaluated, len(self.tokens))
+            self._length -= back
+            self.evaluated = min(self.evaluated, self._length)
         for token in new:
             self._count(token, 1)
         self.output += new
-        self.tokens += [token.id for token in new]
+        end = self._length + len(new)
+        self._ids[self._length : end] = [token.id for token in new]
+        if self._bare is not None:
+            self._bare[self._length : end] = self.vocabulary.bare[self._ids[self._length : end]]
+        self._length = end
         if self.request.on_tokens is not None and (back or new):
             self.request.on_tokens(-back, new)
         if len(self.output) >= self.request.max_tokens and self.stop is None:

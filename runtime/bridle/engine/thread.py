@@ -18,11 +18,13 @@ from bridle.errors import EngineError
 class EngineThread:
     """An `Engine` over a backend. The thread starts with the first request and ends with `close`.
 
-    May be used from any thread and from several event loops at once.
+    May be used from any thread and from several event loops at once. `deterministic` gives the same tokens for the
+    same request every time, on one machine, and costs speed: see `Scheduler`.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, deterministic: bool = False) -> None:
         self._backend = backend
+        self._deterministic = deterministic
         self._inbox: deque[Sequence] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -47,6 +49,11 @@ class EngineThread:
     def metadata(self) -> Mapping[str, str]:
         """See `Engine.metadata`."""
         return self._backend.metadata
+
+    @property
+    def deterministic(self) -> bool:
+        """See `Engine.deterministic`."""
+        return self._deterministic
 
     async def generate(self, request: Request) -> Generation:
         """See `Engine.generate`."""
@@ -89,7 +96,7 @@ class EngineThread:
             self._wake.notify()
 
     def _run(self) -> None:
-        scheduler = Scheduler(self._backend)
+        scheduler = Scheduler(self._backend, deterministic=self._deterministic)
         reason = "the engine was closed"
         try:
             while self._receive(scheduler):

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, eq=False)
 class NativeTokenizer:
@@ -47,6 +50,15 @@ class Vocabulary:
     def markers(self) -> dict[str, int]:
         """Control tokens by name, such as `<|im_end|>`."""
         return {self.pieces[token].decode("utf-8", "replace"): token for token in self.control if self.pieces[token]}
+
+    @cached_property
+    def bare(self) -> NDArray[np.int32]:
+        """For each token, the one that spells the same without a space before it (or itself), shape (size,)."""
+        ids = {piece: token for token, piece in enumerate(self.pieces) if token not in self.control}
+        return np.array(
+            [ids.get(piece[1:], token) if piece[:1] == b" " else token for token, piece in enumerate(self.pieces)],
+            np.int32,
+        )
 
     def spell(self, tokens: Iterable[int]) -> bytes:
         """The bytes that tokens add to a text; control tokens add none."""

@@ -81,6 +81,10 @@ class Document:
         """See `Mask.fill`."""
         self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
 
+    def accepts(self, tokens: Sequence[int]) -> int:
+        """See `Mask.accepts`."""
+        return self._matcher.validate_tokens(list(tokens[: self._left]))
+
     def advance(self, tokens: Sequence[int]) -> int:
         """See `Mask.advance`. An end-of-generation token ends the document and adds nothing to it.
 

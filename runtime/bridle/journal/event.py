@@ -44,6 +44,21 @@ class Tokens(_Body):
     accepted: int = 0
 
 
+class Certainty(_Body):
+    """What a model made of its choices. See `bridle.certainty`."""
+
+    chosen: int = 0
+    """Tokens that were sampled."""
+    forced: int = 0
+    """Tokens that were the only continuation."""
+    masked: float = 0.0
+    """Mean probability that the grammar took away."""
+    entropy: float = 0.0
+    """Mean over the choices, of what the grammar left, in nats."""
+    probability: float = 1.0
+    """Of all choices together, among what the grammar left, at temperature 1."""
+
+
 class RunStarted(_Body):
     """A run began."""
 
@@ -54,6 +69,9 @@ class RunStarted(_Body):
     format: str
     workspace: str
     seed: int | None
+    deterministic: bool = False
+    """The engine promised the same tokens for the same run on the same machine. Else batches, drafts and reused
+    prompts change the rounding of scores, and with it, seldom, a token."""
     version: str
     parent: str | None = None
     """The run whose conversation it continues."""
@@ -87,7 +105,9 @@ class StepTaken(_Body):
     cut: bool = False
     constrained: bool
     tokens: Tokens
-    masked_mass: float
+    certainty: Certainty
+    fields: dict[str, Certainty] = {}
+    """By the path of each value in the document, where one was read."""
     prefill_seconds: float
     decode_seconds: float
     seconds: float = 0.0

@@ -22,6 +22,9 @@ STYLES = {
     Status.RUNNING: "blue",
 }
 
+UNSURE = 0.5
+"""Probability of a value below which a trace points it out."""
+
 
 def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
     """The tree of a run; with `prompts`, also what the model saw."""
@@ -34,7 +37,8 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 tree.hide_root = False
                 tree.add(f"[bold]{escape(body.task)}[/]")
                 tree.add(
-                    f"[dim]{escape(body.model)}, skill {escape(body.skill)}, {body.format}, {escape(body.workspace)}[/]"
+                    f"[dim]{escape(body.model)}, skill {escape(body.skill)}, {body.format}, "
+                    f"{'deterministic, ' if body.deterministic else ''}{escape(body.workspace)}[/]"
                 )
             case StepTaken():
                 _add_step(tree, event.number, body, prompts=prompts)
@@ -80,8 +84,11 @@ def _add_step(tree: Tree, number: int, step: StepTaken, *, prompts: bool) -> Non
     if step.thinking:
         branch.add(f"[italic dim]{escape(shorten(step.thinking, 400))}[/]")
     branch.add(escape(shorten(step.text, 400)))
-    if step.masked_mass >= 0.01:
-        branch.add(f"[dim]the grammar took away {step.masked_mass:.0%} of what the model would have said[/]")
+    if step.certainty.masked >= 0.01:
+        branch.add(f"[dim]the grammar took away {step.certainty.masked:.0%} of what the model would have said[/]")
+    for path, sure in step.fields.items():
+        if sure.probability < UNSURE:
+            branch.add(f"[dim]unsure of[/] [yellow]{escape(path)}[/] [dim]({sure.probability:.0%} probable)[/]")
     if step.mends:
         branch.add(f"[yellow]mended: {escape('; '.join(step.mends))}[/]")
     if step.error:
