@@ -29,6 +29,7 @@ def open_model(
     *,
     context: int | None = None,
     slots: int = 4,
+    cells: int = 0,
     threads: int = 0,
     gpu_layers: int = -1,
     deterministic: bool = False,
@@ -41,6 +42,7 @@ def open_model(
         model: a bundled model by name, or the path of a GGUF file.
         context: tokens of a prompt and its output; what the model's card says if not given.
         slots: conversations kept in memory at once.
+        cells: tokens of all of them together, twice the context if 0 and never less than the context.
         threads: for decoding; chosen by the model's size if 0.
         gpu_layers: layers on the GPU, -1 for all, where the build of llama.cpp can.
         deterministic: the same tokens for the same request every time on this machine, at the price of speed; else
@@ -56,7 +58,9 @@ def open_model(
     if shelf("models") not in path.resolve().parents:
         probe(path, cache or platformdirs.user_cache_path("bridle"))
     card = card_for(path, {})
-    wanted = LlamaSettings(context=context or card.context, slots=slots, threads=threads, gpu_layers=gpu_layers)
+    wanted = LlamaSettings(
+        context=context or card.context, slots=slots, cells=cells, threads=threads, gpu_layers=gpu_layers
+    )
     backend = LlamaBackend(path, wanted, on_progress)
     return Model(EngineThread(backend, deterministic=deterministic), card_for(path, backend.metadata))
 

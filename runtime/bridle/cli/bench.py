@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, stderr, stdout
+from bridle.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+PLAIN: Any = {"box": None, "pad_edge": False, "header_style": "bold", "title_justify": "left"}
+"""How tables look."""
 
 app = typer.Typer(help="Benchmarks, on this machine.", no_args_is_help=True)
 
@@ -18,25 +23,37 @@ app = typer.Typer(help="Benchmarks, on this machine.", no_args_is_help=True)
 def decode(
     model: ModelOption = None,
     repeat: Annotated[int, typer.Option("--repeat", "-n", min=1, help="Rounds of each.")] = 10,
+    batch: Annotated[
+        str, typer.Option(help="Also so many calls at once, such as 1,8,32.", show_default=False, metavar="SIZES")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Time a tool call decoded under its grammar against free text of the same length."""
+    """Time a tool call decoded under its grammar, with and without drafts, against free text of the same length."""
     from rich.table import Table
 
     from bridle.evals import decode as benchmark
 
-    console = stderr()
-    with open_model(model, quiet=as_json) as loaded:
-        with console.status("measuring") as status:
-            speeds = benchmark.run(loaded, repeat, lambda n, of: status.update(f"measuring, round {n + 1} of {of}"))
+    sizes, console = numbers(batch), stderr()
+    with (
+        open_model(model, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
+        console.status("measuring") as status,
+    ):
+
+        def on_round(number: int, of: int) -> None:
+            status.update(f"measuring, round {number + 1} of {of}")
+
+        speeds = asyncio.run(benchmark.measure(loaded, repeat, on_round=on_round))
+        batches = asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, on_round=on_round)) if sizes else []
         name = loaded.name
     if as_json:
         result: dict[str, JsonValue] = {"model": name, "repeat": repeat}
-        print_json({**result, **{name: speed.as_json() for name, speed in speeds.items()}})
+        result |= {way: speed.as_json() for way, speed in speeds.items()}
+        result |= {"batches": cast("list[JsonValue]", [vars(it) for it in batches])} if batches else {}
+        print_json(result)
         return
-    table = Table(title=f"{name}, medians of {repeat}", header_style="bold")
-    table.add_column("")
-    for column in ("tokens/s", "ms a token", "ms a sampled token", "forced", "outside decode", "tokens"):
+    table = Table(title=f"{name}, medians of {repeat}", **PLAIN)
+    table.add_column("", no_wrap=True)
+    for column in ("tokens/s", "ms/token", "ms/sampled", "forced", "outside decode", "tokens", "decodes"):
         table.add_column(column, justify="right")
     for way, speed in speeds.items():
         table.add_row(
@@ -47,5 +64,71 @@ def decode(
             f"{speed.forced_share:.0%}",
             f"{speed.outside_decode_share:.1%}",
             str(speed.tokens),
+            str(speed.decodes),
         )
     stdout().print(table)
+    if batches:
+        table = Table(title="calls at once", **PLAIN)
+        for column in ("calls", "tokens/s", "seconds for all"):
+            table.add_column(column, justify="right")
+        for it in batches:
+            table.add_row(str(it.size), f"{it.tokens_per_second:.1f}", f"{it.seconds:.2f}")
+        stdout().print(table)
+
+
+@app.command("agents")
+def agents(
+    model: ModelOption = None,
+    count: Annotated[str, typer.Option("--agents", "-a", help="How many at once.", metavar="SIZES")] = "1,8",
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Tool calls of each, after each other.")] = 4,
+    as_json: JsonOption = False,
+) -> None:
+    """Time agents that work at once on one model, each with a history of its own."""
+    from rich.table import Table
+
+    from bridle.evals import agents as benchmark
+
+    sizes, console = numbers(count), stderr()
+    loads: list[benchmark.Load] = []
+    with (
+        open_model(model, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
+        console.status("measuring") as status,
+    ):
+        for number, size in enumerate([1, *sizes]):  # the first is to warm up
+            status.update(f"measuring {size} agents")
+            load = asyncio.run(benchmark.measure(loaded, size, steps, seed=number))
+            loads += [load] if number else []
+        name = loaded.name
+    if as_json:
+        print_json({"model": name, "loads": [load.as_json() for load in loads]})
+        return
+    table = Table(title=f"{name}, {steps} steps each", **PLAIN)
+    for column in ("agents", "seconds", "tokens/s", "steps/s", "step p50", "p95", "first token p50", "reused"):
+        table.add_column(column, justify="right")
+    for load in loads:
+        table.add_row(
+            str(load.agents),
+            f"{load.seconds:.2f}",
+            f"{load.tokens_per_second:.1f}",
+            f"{load.steps_per_second:.2f}",
+            f"{load.step_p50:.2f} s",
+            f"{load.step_p95:.2f} s",
+            f"{load.first_token_p50:.2f} s",
+            f"{load.reused_share:.1%}",
+        )
+    stdout().print(table)
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers in a list, such as 1,8,32.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    try:
+        found = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        found = [0]
+    if any(not 1 <= number <= 256 for number in found):
+        raise UsageError(f"{text!r} is not a list of numbers from 1 to 256", hint="such as 1,8,32")
+    return found

@@ -64,7 +64,7 @@ def settings() -> Settings:
 
 @contextmanager
 def open_model(
-    name: str | None, *, slots: int = 4, quiet: bool = False, deterministic: bool = False
+    name: str | None, *, slots: int = 4, cells: int = 0, quiet: bool = False, deterministic: bool = False
 ) -> Generator[Model]:
     """Load a model, showing that it takes its time.
 
@@ -82,6 +82,7 @@ def open_model(
             wanted,
             context=chosen.context,
             slots=slots,
+            cells=cells,
             threads=chosen.threads,
             gpu_layers=chosen.gpu_layers,
             deterministic=deterministic or chosen.deterministic,

@@ -1,6 +1,6 @@
 """How fast a model decodes a tool call under its grammar, against how fast it writes freely.
 
-Both run in one process on one model, in turn, from the same prompt, whose tokens are evaluated beforehand; what is
+All ways run in one process on one model, in turn, from the same prompt, whose tokens are evaluated beforehand; what is
 compared is the writing. The call is of the common kind: a few names to choose from, a date, numbers, one short text.
 """
 
@@ -61,6 +61,8 @@ class Speed:
     """Of the time from request to result, what was not spent inside llama.cpp."""
     tokens: int
     """Tokens of one output."""
+    decodes: int
+    """Decode calls for them."""
 
     def as_json(self) -> dict[str, JsonValue]:
         """Rounded for reading."""
@@ -70,22 +72,85 @@ class Speed:
 async def measure(
     model: Model, repeat: int, *, seed: int = 0, on_round: Callable[[int, int], None] | None = None
 ) -> dict[str, Speed]:
-    """`constrained` and `unconstrained` speed, in turn, `repeat` times each after one round to warm up."""
-    form = Actions({"book_flight": SCHEMA}, "json", model.style)
-    system = brief("", [_book_flight], form, None, terse=model.card.prompt.terse)
-    prompt = model.template.prompt([Message("system", system), Message("user", REQUEST)])
-    found: dict[str, list[tuple[Generation, float]]] = {"constrained": [], "unconstrained": []}
+    """`constrained` and `unconstrained` speed and that with `drafts`, in turn, `repeat` times each after a warm-up.
+
+    The first two draft nothing.
+    """
+    case = Case(model)
+    found: dict[str, list[tuple[Generation, float]]] = {"constrained": [], "unconstrained": [], "drafts": []}
     for number in range(repeat + 1):
         if on_round is not None:
             on_round(number, repeat + 1)
-        sampling = Sampling(temperature=1.0, seed=seed + number)
-        document = Document(model.compiler, [Phase("document", call_grammar(form))], BUDGET)
-        held = await _timed(model, Request(prompt.tokens, BUDGET, document, sampling, session="bench"))
-        free = await _timed(model, Request(prompt.tokens, len(held[0].tokens), None, sampling, session="bench"))
+        chance = seed + number
+        held = await _timed(model, case.call(chance, drafts=False))
+        free = await _timed(model, case.free(chance, len(held[0].tokens)))
+        drafted = await _timed(model, case.call(chance, drafts=True))
         if number:
-            found["constrained"].append(held)
-            found["unconstrained"].append(free)
+            for name, run in zip(found, (held, free, drafted), strict=True):
+                found[name].append(run)
     return {name: _speed(runs) for name, runs in found.items()}
+
+
+async def measure_batches(
+    model: Model,
+    sizes: Sequence[int],
+    repeat: int,
+    *,
+    seed: int = 0,
+    on_round: Callable[[int, int], None] | None = None,
+) -> list[Batch]:
+    """Calls made at once, without drafts: medians over `repeat` rounds after one to warm up."""
+    case = Case(model)
+    seconds: dict[int, list[tuple[int, float]]] = {size: [] for size in sizes}
+    for number in range(repeat + 1):
+        if on_round is not None:
+            on_round(number, repeat + 1)
+        for size in sizes:
+            start = time.perf_counter()
+            requests = [case.call(seed + number * size + place, drafts=False) for place in range(size)]
+            done = await asyncio.gather(*map(model.engine.generate, requests))
+            took = time.perf_counter() - start
+            if number:
+                seconds[size].append((sum(it.usage.output for it in done), took))
+    return [
+        Batch(
+            size,
+            statistics.median(tokens / took for tokens, took in rounds),
+            statistics.median(took for _, took in rounds),
+        )
+        for size, rounds in seconds.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """So many calls at once."""
+
+    size: int
+    tokens_per_second: float
+    """Of all together."""
+    seconds: float
+    """Until the last one is done."""
+
+
+class Case:
+    """The benchmark's prompt and form on one model."""
+
+    def __init__(self, model: Model) -> None:
+        form = Actions({"book_flight": SCHEMA}, "json", model.style)
+        system = brief("", [_book_flight], form, None, terse=model.card.prompt.terse)
+        self.prompt = model.template.prompt([Message("system", system), Message("user", REQUEST)])
+        self._compiler = model.compiler
+        self._phases = [Phase("document", call_grammar(form))]
+
+    def call(self, seed: int, *, drafts: bool) -> Request:
+        """A call under the grammar."""
+        document = Document(self._compiler, self._phases, BUDGET)
+        return Request(self.prompt.tokens, BUDGET, document, Sampling(1.0, seed=seed), drafts=drafts)
+
+    def free(self, seed: int, tokens: int) -> Request:
+        """Free text of a length."""
+        return Request(self.prompt.tokens, tokens, None, Sampling(1.0, seed=seed), drafts=False)
 
 
 def call_grammar(form: Actions) -> str:
@@ -110,9 +175,5 @@ def _speed(runs: Sequence[tuple[Generation, float]]) -> Speed:
         forced_share=median(lambda g, _: g.usage.forced / max(g.usage.output, 1)),
         outside_decode_share=median(lambda g, s: 1 - (g.usage.decode_seconds + g.usage.prefill_seconds) / s),
         tokens=round(median(lambda g, _: g.usage.output)),
+        decodes=round(median(lambda g, _: g.usage.decodes)),
     )
-
-
-def run(model: Model, repeat: int, on_round: Callable[[int, int], None] | None = None) -> dict[str, Speed]:
-    """`measure`, for code that is not async."""
-    return asyncio.run(measure(model, repeat, on_round=on_round))
