@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import gguf
 import llama_cpp
 import numpy as np
 import torch
+from data import Example
 from model import Colt, Shape, frequency_factors
 from tokenizer import CONTROL
+from tokenizers import Tokenizer
+
+from bridle.engine.base import Part
+from bridle.engine.llama import LlamaBackend, LlamaSettings
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
@@ -79,6 +85,36 @@ def quantize(source: Path, out: Path, kind: str = "Q4_K_M") -> None:
     parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
     if code := llama_cpp.llama_model_quantize(bytes(source), bytes(out), ctypes.byref(parameters)):
         raise RuntimeError(f"quantizing to {kind} failed with {code}")
+
+
+def check(model: Colt, path: Path, examples: Sequence[Example], tokenizer: Tokenizer, texts: Sequence[str]) -> float:
+    """Hold an export against the model: the same tokens, and nearly the same scores at every place.
+
+    Returns the largest difference of two scores.
+
+    Raises:
+        ValueError: a text is tokenized differently, or the best token differs where scores are not nearly equal.
+    """
+    backend = LlamaBackend(path, LlamaSettings(context=1024, batch=1024, slots=1, threads=1))
+    largest = 0.0
+    try:
+        for text in texts:
+            ours, theirs = tokenizer.encode(text, add_special_tokens=False).ids, backend.vocabulary.tokenize(text, True)
+            if ours != theirs:
+                raise ValueError(f"{text!r} is {ours} here and {theirs} in llama.cpp")
+        for example in examples:
+            ids = example.ids.astype(np.int32)
+            with torch.no_grad():
+                ours = model(torch.from_numpy(ids.astype(np.int64))[None])[0].float().numpy()
+            theirs = np.stack(backend.decode([Part(0, 0, ids, wanted=len(ids))]))
+            backend.trim(0, 0)
+            largest = max(largest, float(np.abs(ours - theirs).max()))
+            best = np.take_along_axis(ours, theirs.argmax(1)[:, None], 1)[:, 0]
+            if (ours.max(1) - best > 0.05).any():
+                raise ValueError("the export picks other tokens than the model")
+    finally:
+        backend.close()
+    return largest
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: dict) -> None:

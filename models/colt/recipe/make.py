@@ -15,10 +15,22 @@ import tokenizer
 import torch
 from model import Shape
 from rich.console import Console
+from sessions import Maker
 from tokenizers import Tokenizer
 from train import Plan, train
 
 HERE = Path(__file__).resolve().parent
+ODD = (
+    "naïve café",
+    "二〇二六年 十二月",
+    "a  b   c\t\td\n\n\ne",
+    "12345 3.14 1,000",
+    "emoji 🙂👍🏽",
+    "don't — “quote”",
+    " lead",
+    "trail ",
+)
+"""Texts that tokenizers disagree on, if any."""
 
 
 def main() -> None:
@@ -58,6 +70,9 @@ def main() -> None:
     model = train(shape, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
     whole = options.work / "colt-f32.gguf"
     export.export(model.cpu(), path, whole)
+    texts = ["".join(part.text for part in Maker(77).session()) for _ in range(200)]
+    difference = export.check(model.eval(), whole, examples[:60], words, [*texts, *ODD])
+    say(f"llama.cpp's scores differ from PyTorch's by {difference:.3f} at most")
     export.quantize(whole, options.out, options.quantize)
     say(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 

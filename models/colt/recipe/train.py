@@ -14,7 +14,7 @@ from random import Random
 import torch
 from data import KINDS, Batch, Example, batches, collate
 from model import Colt, Shape, build_copying
-from muon import Muon
+from muon import Muon, working_type
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn import functional
 
@@ -85,7 +85,8 @@ def step(model: Colt, batch: Batch, device: str) -> float:
     ids = batch.ids.to(device)
     learned = torch.zeros_like(ids, dtype=torch.bool)
     learned[:, :-1] = batch.kinds.to(device)[:, 1:] != KINDS.index("context")
-    with torch.autocast(device, torch.bfloat16):
+    kind = working_type(torch.device(device).type)
+    with torch.autocast(device, torch.bfloat16, enabled=kind is torch.bfloat16):
         scores = model(ids, learned)
     loss = functional.cross_entropy(scores.float(), ids[:, 1:][learned[:, :-1]])
     loss.backward()
