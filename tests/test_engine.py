@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 import laws
 from bridle.engine import scripted
+from bridle.engine.archive import Archive
 from bridle.engine.base import Generation, Logits, Request, Sampling, Stop, Token
 from bridle.engine.lookup import Draft, Worth
 from bridle.engine.scheduler import Scheduler
@@ -411,3 +413,48 @@ def test_deterministic_decodes_have_one_shape(words: Vocabulary) -> None:
     alone = shapes()
     assert alone == shapes(Request(list(range(9, 30)), 30), Request([9], 5))
     assert {len(call) for call in alone} == {1}
+
+
+def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Path) -> None:
+    shared = list(range(9, 90)) * 3
+
+    def start(last: int) -> tuple[Generation, int]:
+        archive = Archive(tmp_path / "states")
+        backend = ScriptedBackend(laws.random_script(words.size), words)
+        scheduler = Scheduler(backend, archive=archive)
+        sequence = Running(Request([*shared, 100, last], 8, stable=len(shared), drafts=False), words)
+        scheduler.submit(sequence)
+        while not scheduler.idle:
+            scheduler.step()
+        archive.close()
+        assert scheduler.cells == len({cell for memory in backend.memory for cell in memory})
+        return sequence.future.result(timeout=0), sum(len(part.tokens) for call in backend.decoded for part in call)
+
+    first, read = start(101)
+    assert (first.usage.reused, read) == (0, len(shared) + 2 + 7)
+    again, read = start(101)
+    assert again.ids == first.ids
+    assert (again.usage.reused, read) == (len(shared), 2 + 7)
+    assert start(102)[0].usage.reused == len(shared)
+    (state,) = (tmp_path / "states").iterdir()
+    state.write_bytes(state.read_bytes()[:-1] + b"x")
+    damaged, _ = start(101)
+    assert (damaged.usage.reused, damaged.ids) == (0, first.ids)
+    assert start(101)[0].usage.reused == len(shared), "it was written anew"
+
+
+def test_the_archive_stays_small_and_survives_a_full_disk(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "states", limit=10_000, least=2)
+    prompts = [np.array([number, 1, 2], np.int32) for number in range(8)]
+    for prompt in prompts:
+        assert archive.wants(prompt)
+        archive.save(prompt, bytes(3_000))
+        archive.close()
+    assert sum(path.stat().st_size for path in (tmp_path / "states").iterdir()) <= 10_000
+    assert archive.load(prompts[-1]) == bytes(3_000)
+    assert archive.load(prompts[0]) is None
+    (tmp_path / "file").write_text("no folder")
+    blocked = Archive(tmp_path / "file", least=2)
+    blocked.save(prompts[0], b"state")
+    blocked.close()
+    assert blocked.load(prompts[0]) is None

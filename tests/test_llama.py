@@ -14,7 +14,7 @@ import pytest
 
 import laws
 from bridle.card import card_for
-from bridle.engine.base import Logits, Part, Request, Sampling, Stop
+from bridle.engine.base import Generation, Logits, Part, Request, Sampling, Stop
 from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
 from bridle.engine.thread import EngineThread
@@ -260,3 +260,18 @@ class Recording(LlamaBackend):
         rows = super().decode(parts)
         self.rows += [row.tobytes() for row in rows]
         return rows
+
+
+def test_a_second_start_does_not_read_the_tools_again(tmp_path: Path) -> None:
+    system = "Tools:\n" + "\n".join(f"tool_{n}(path, text): does a thing number {n}" for n in range(40))
+
+    def start() -> Generation:
+        with open_model("colt", cache=tmp_path, keep_prompts=True) as model:
+            prompt = model.template.prompt([Message("system", system), Message("user", "go")])
+            assert prompt.stable > 400
+            return asyncio.run(model.engine.generate(Request(prompt.tokens, 20, stable=prompt.stable)))
+
+    first, second = start(), start()
+    assert first.usage.reused == 0
+    assert second.usage.reused > 400
+    assert second.ids == first.ids

@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from bridle.card import card_for, cards
+from bridle.engine.archive import Archive
 from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
 from bridle.engine.thread import EngineThread
@@ -34,6 +35,7 @@ def open_model(
     gpu_layers: int = -1,
     deterministic: bool = False,
     cache: Path | None = None,
+    keep_prompts: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> Model:
     """Load a model. Use it as a context manager, or close it.
@@ -47,22 +49,25 @@ def open_model(
         gpu_layers: layers on the GPU, -1 for all, where the build of llama.cpp can.
         deterministic: the same tokens for the same request every time on this machine, at the price of speed; else
             batches, drafts and reused prompts change the rounding of scores, and seldom a token.
-        cache: where verdicts on files are kept.
+        cache: where verdicts on files, and prompts, are kept.
+        keep_prompts: keep what prompts begin with (instructions, tools) on disk, evaluated, for the next start.
         on_progress: hears the share loaded, from 0 to 1.
 
     Raises:
         UsageError: there is no such model.
         ModelError: the file is not a model that can generate.
     """
-    path = find_model(model)
+    path, cache = find_model(model), cache or platformdirs.user_cache_path("bridle")
     if shelf("models") not in path.resolve().parents:
-        probe(path, cache or platformdirs.user_cache_path("bridle"))
+        probe(path, cache)
     card = card_for(path, {})
     wanted = LlamaSettings(
         context=context or card.context, slots=slots, cells=cells, threads=threads, gpu_layers=gpu_layers
     )
     backend = LlamaBackend(path, wanted, on_progress)
-    return Model(EngineThread(backend, deterministic=deterministic), card_for(path, backend.metadata))
+    archive = Archive(cache / "prompts" / backend.identity) if keep_prompts else None
+    engine = EngineThread(backend, archive=archive, deterministic=deterministic)
+    return Model(engine, card_for(path, backend.metadata))
 
 
 def find_model(model: str | Path) -> Path:

@@ -35,6 +35,8 @@ PLAIN = (
 )
 """For a model that has neither."""
 
+BEGINNINGS = 64
+"""System messages whose tokens are remembered."""
 _GUARD = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -54,6 +56,8 @@ class Prompt:
     tokens: tuple[int, ...]
     thinking: bool = False
     """It ends inside an opened thinking block."""
+    stable: int = 0
+    """Tokens at its beginning that every prompt with this system message has."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,25 @@ class Template:
         if thinking is not None and not text.rstrip().endswith(thinking.strip()):
             text += thinking
         text += self._guard(begin)
-        return Prompt(self._unguard(text), tuple(self._tokenize(text)), thinking is not None)
+        tokens = self._tokenize(text)
+        stable = self._common_to_runs(guarded[0].content, tokens) if guarded[0].role == "system" else 0
+        return Prompt(self._unguard(text), tuple(tokens), thinking is not None, stable)
+
+    def _common_to_runs(self, system: str, tokens: Sequence[int]) -> int:
+        """How many tokens every prompt with this system message begins with."""
+        known = self._beginnings.get(system)
+        if known is None:
+            text = self._render([Message("system", system), Message("user", "?")], thinking=False)
+            known = self._beginnings[system] = self._tokenize(text[: text.find(system) + len(system)])
+            while len(self._beginnings) > BEGINNINGS:
+                self._beginnings.pop(next(iter(self._beginnings)))
+        pairs = enumerate(zip(known, tokens, strict=False))
+        return next((number for number, (ours, theirs) in pairs if ours != theirs), min(len(known), len(tokens)))
+
+    @cached_property
+    def _beginnings(self) -> dict[str, list[int]]:
+        """Tokens up to the end of a system message, for the ones used lately."""
+        return {}
 
     @cached_property
     def _names(self) -> list[str]:

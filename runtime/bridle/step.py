@@ -169,6 +169,7 @@ async def _ask(step: Step[T], messages: Sequence[Message], model: Model) -> tupl
         mask=document,
         sampling=step.sampling or model.sampling,
         session=step.session,
+        stable=prompt.stable,
         deadline=step.deadline,
     )
     if step.on_progress is not None:

@@ -87,6 +87,7 @@ def open_model(
             gpu_layers=chosen.gpu_layers,
             deterministic=deterministic or chosen.deterministic,
             cache=chosen.cache,
+            keep_prompts=True,
         )
         _ = model.compiler
     with model:

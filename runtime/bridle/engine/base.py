@@ -87,6 +87,8 @@ class Request:
     mask: Mask | None = None
     sampling: Sampling = field(default_factory=Sampling)
     session: Hashable = None
+    stable: int = 0
+    """Tokens at the beginning of the prompt that other runs begin with as well: instructions and tools."""
     priority: int = 0
     """Higher ones start earlier, as if they had waited for longer; nothing waits for ever."""
     drafts: bool = True
@@ -225,6 +227,14 @@ class Backend(Protocol):
 
     def trim(self, slot: int, length: int) -> bool:
         """Keep the first `length` tokens of a sequence. False if the model cannot: the sequence is then empty."""
+        ...
+
+    def save(self, slot: int, length: int) -> bytes:
+        """The state of the first `length` tokens of a sequence, for `restore` in another process."""
+        ...
+
+    def restore(self, slot: int, state: bytes) -> bool:
+        """Fill an empty sequence with a saved state. False if it cannot be used: the sequence is then empty."""
         ...
 
     def close(self) -> None:

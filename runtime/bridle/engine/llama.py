@@ -8,6 +8,7 @@ marks cells, copies nothing, and flash attention skips cells of other sequences.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ class LlamaBackend:
         self.cells = LLAMA.llama_n_ctx(self._context)
         self._memory = LLAMA.llama_get_memory(self._context)
         self._batch = _Batch(self.batch)
+        self.identity = identify(path)
+        """Names this file under this version of llama.cpp, for what is only good for them."""
 
     def decode(self, parts: Sequence[Part]) -> list[Logits]:
         """See `Backend.decode`."""
@@ -107,6 +110,23 @@ class LlamaBackend:
     def trim(self, slot: int, length: int) -> bool:
         """See `Backend.trim`."""
         if LLAMA.llama_memory_seq_rm(self._memory, slot, length, -1):
+            return True
+        LLAMA.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        return False
+
+    def save(self, slot: int, length: int) -> bytes:
+        """See `Backend.save`."""
+        self.share(slot, self.slots, length)
+        state = ctypes.create_string_buffer(LLAMA.llama_state_seq_get_size(self._context, self.slots))
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
+        size = LLAMA.llama_state_seq_get_data(self._context, buffer, len(state), self.slots)
+        LLAMA.llama_memory_seq_rm(self._memory, self.slots, -1, -1)
+        return state.raw[:size]
+
+    def restore(self, slot: int, state: bytes) -> bool:
+        """See `Backend.restore`."""
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if LLAMA.llama_state_seq_set_data(self._context, buffer, len(state), slot) == len(state):
             return True
         LLAMA.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
@@ -130,7 +150,7 @@ class LlamaBackend:
         params = LLAMA.llama_context_default_params()
         params.n_ctx = self.cells
         params.n_batch = params.n_ubatch = self.batch
-        params.n_seq_max = self.slots
+        params.n_seq_max = self.slots + 1  # one to save a part of another
         params.kv_unified = True
         params.no_perf = True
         params.n_threads = params.n_threads_batch = settings.threads or threads_for(self._model)
@@ -210,6 +230,17 @@ def load_model(
         LLAMA.llama_model_free(model)
         raise ModelError(f"{path} is not a model that generates text")
     return model
+
+
+def identify(path: Path) -> str:
+    """A name that another file, a changed one, or another version of the bindings does not have."""
+    status = path.stat()
+    state = hashlib.sha256(f"{bindings.__version__} {status.st_size} {status.st_mtime_ns} ".encode())
+    with path.open("rb") as file:
+        state.update(file.read(1 << 20))
+        file.seek(-min(1 << 20, status.st_size), os.SEEK_END)
+        state.update(file.read())
+    return state.hexdigest()[:24]
 
 
 def read_metadata(model: Any) -> dict[str, str]:

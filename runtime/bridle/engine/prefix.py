@@ -13,6 +13,7 @@ from itertools import count
 
 import numpy as np
 
+from bridle.engine.archive import Archive
 from bridle.engine.base import Backend, Tokens
 
 
@@ -55,15 +56,17 @@ class Slot:
 class Prefixes:
     """The slots of a backend."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, archive: Archive | None = None) -> None:
         self._backend = backend
+        self._archive = archive
         self._slots = [Slot(number) for number in range(backend.slots)]
         self._clock = count(1)
 
-    def acquire(self, prompt: Tokens, session: Hashable, cells: int) -> Slot | None:
+    def acquire(self, prompt: Tokens, session: Hashable, cells: int, stable: int = 0) -> Slot | None:
         """A slot for a prompt that will take `cells` in all, holding as much of it as is known; None if all are busy.
 
-        At least one token of the prompt is left to evaluate, since a choice needs scores.
+        At least one token of the prompt is left to evaluate, since a choice needs scores. Of the first `stable` tokens
+        a state on disk is taken if there is one.
         """
         target = self._target(session)
         if target is None:
@@ -81,8 +84,15 @@ class Prefixes:
         else:
             self._cut(target, length)
         target.chain.append((Stretch(), cells))
+        if target.length < stable < len(prompt):
+            self._load(target, prompt[:stable])
         target.busy, target.session, target.reserved, target.used = True, session, cells, next(self._clock)
         return target
+
+    def keep(self, slot: Slot, stable: int) -> None:
+        """Put the state of the first tokens of a slot on disk, if it is worth it."""
+        if self._archive is not None and 0 < stable <= slot.length and self._archive.wants(slot.tokens[:stable]):
+            self._archive.save(slot.tokens[:stable].copy(), self._backend.save(slot.id, stable))
 
     def nearest(self, prompt: Tokens, prefer: Slot | None = None) -> tuple[Slot, int]:
         """The slot that holds most of a prompt's beginning, and how many tokens of it can be had."""
@@ -114,6 +124,14 @@ class Prefixes:
     def _usable(self, slot: Slot, prompt: Tokens) -> int:
         length = min(common(slot.known, prompt), len(prompt) - 1)
         return length if self._backend.rewinds or length == slot.length else 0
+
+    def _load(self, slot: Slot, tokens: Tokens) -> None:
+        state = self._archive.load(tokens) if self._archive is not None else None
+        if state is not None:
+            if slot.length:
+                self._backend.trim(slot.id, 0)
+            restored = self._backend.restore(slot.id, state)
+            slot.length, slot.chain = len(tokens) if restored else 0, slot.chain[-1:]
 
     def _target(self, session: Hashable) -> Slot | None:
         """The slot to use: the session's own, an empty one, or the one not used for longest."""

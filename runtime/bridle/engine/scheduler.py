@@ -13,6 +13,7 @@ from collections.abc import Sequence as SequenceOf
 
 import numpy as np
 
+from bridle.engine.archive import Archive
 from bridle.engine.base import Backend, Logits, Part, Request
 from bridle.engine.lookup import NOTHING, Worth
 from bridle.engine.prefix import Prefixes, Slot, common
@@ -37,13 +38,15 @@ class Scheduler:
     an empty memory, without drafts. Else batches differ in shape, and with them the rounding of the scores.
     """
 
-    def __init__(self, backend: Backend, *, deterministic: bool = False, queue: int = QUEUE) -> None:
+    def __init__(
+        self, backend: Backend, *, archive: Archive | None = None, deterministic: bool = False, queue: int = QUEUE
+    ) -> None:
         self.backend = backend
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self._deterministic = deterministic
         self._queue = queue
-        self._prefixes = Prefixes(backend)
+        self._prefixes = Prefixes(backend, None if deterministic else archive)
         self._slots: dict[Sequence, Slot] = {}
         self._sampler = Sampler(backend.vocabulary.size)
         self._worth = Worth()
@@ -111,7 +114,8 @@ class Scheduler:
             request = sequence.request
             if self._deterministic:
                 self._prefixes.clear()
-            slot = self._prefixes.acquire(sequence.tokens, request.session, len(request.prompt) + request.max_tokens)
+            cells = len(request.prompt) + request.max_tokens
+            slot = self._prefixes.acquire(sequence.tokens, request.session, cells, request.stable)
             if slot is None:
                 break
             self.waiting.remove(sequence)
@@ -176,6 +180,7 @@ class Scheduler:
             sequence.evaluated += len(part.tokens) - len(sequence.draft.tokens)
             slot = self._slots[sequence]
             slot.tokens, slot.length = sequence.tokens, sequence.evaluated
+            self._prefixes.keep(slot, sequence.request.stable)
             if sequence.request.on_prefill is not None and part.start < len(sequence.request.prompt):
                 done = min(sequence.evaluated, len(sequence.request.prompt))
                 sequence.request.on_prefill(done, len(sequence.request.prompt))

@@ -17,6 +17,7 @@ followed; where it does not, the mask wins, as with any model.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -138,6 +139,16 @@ class ScriptedBackend:
         kept = self.rewinds or length in (0, len(self.memory[slot]))
         del self.memory[slot][length if kept else 0 :]
         return kept
+
+    def save(self, slot: int, length: int) -> bytes:
+        """See `Backend.save`."""
+        return json.dumps([cell.token for cell in self.memory[slot][:length]]).encode()
+
+    def restore(self, slot: int, state: bytes) -> bool:
+        """See `Backend.restore`."""
+        assert not self.memory[slot]
+        self.memory[slot] = [Cell(token) for token in json.loads(state)]
+        return True
 
     def close(self) -> None:
         """See `Backend.close`."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
 
+from bridle.engine.archive import Archive
 from bridle.engine.base import Backend, Generation, Request
 from bridle.engine.scheduler import Scheduler
 from bridle.engine.sequence import Sequence
@@ -19,11 +20,12 @@ class EngineThread:
     """An `Engine` over a backend. The thread starts with the first request and ends with `close`.
 
     May be used from any thread and from several event loops at once. `deterministic` gives the same tokens for the
-    same request every time, on one machine, and costs speed: see `Scheduler`.
+    same request every time, on one machine, and costs speed: see `Scheduler`. `archive` keeps what prompts begin with.
     """
 
-    def __init__(self, backend: Backend, *, deterministic: bool = False) -> None:
+    def __init__(self, backend: Backend, *, archive: Archive | None = None, deterministic: bool = False) -> None:
         self._backend = backend
+        self._archive = archive
         self._deterministic = deterministic
         self._inbox: deque[Sequence] = deque()
         self._wake = threading.Condition()
@@ -75,6 +77,8 @@ class EngineThread:
             self._wake.notify()
         if self._thread is not None:
             self._thread.join()
+        if self._archive is not None:
+            self._archive.close()
         self._backend.close()
 
     def __enter__(self) -> EngineThread:
@@ -96,7 +100,7 @@ class EngineThread:
             self._wake.notify()
 
     def _run(self) -> None:
-        scheduler = Scheduler(self._backend, deterministic=self._deterministic)
+        scheduler = Scheduler(self._backend, archive=self._archive, deterministic=self._deterministic)
         reason = "the engine was closed"
         try:
             while self._receive(scheduler):

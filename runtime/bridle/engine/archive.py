@@ -1,0 +1,87 @@
+"""Evaluated prompts on disk: what every run of a program begins with is read once, not once a start.
+
+A state is found by the tokens it stands for, in a folder that belongs to one model and one version of llama.cpp. Each
+file begins with the SHA-256 of the rest, since llama.cpp trusts what it is given. The least recently used go when the
+folder grows too large. Writing is done by a thread of its own; a disk that is full costs a slower start, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from bridle.engine.base import Tokens
+
+LIMIT = 2 * 1024**3
+"""Bytes that a folder may hold."""
+LEAST = 128
+"""Tokens that are worth keeping."""
+
+
+class Archive:
+    """States of one model, in a folder of their own, made when the first is kept."""
+
+    def __init__(self, folder: Path, *, limit: int = LIMIT, least: int = LEAST) -> None:
+        self.least = least
+        self._folder = folder
+        self._limit = limit
+        self._seen: set[Path] = set()
+        self._writers: list[threading.Thread] = []
+
+    def load(self, tokens: Tokens) -> bytes | None:
+        """The state that stands for these tokens, if it is there and whole."""
+        path = self._path(tokens)
+        try:
+            data = path.read_bytes()
+            if hashlib.sha256(data[32:]).digest() != data[:32]:
+                path.unlink()
+                return None
+            os.utime(path)
+        except OSError:
+            return None
+        self._seen.add(path)
+        return data[32:]
+
+    def wants(self, tokens: Tokens) -> bool:
+        """Whether the state of these tokens is worth keeping and not there yet; asked once for each."""
+        path = self._path(tokens)
+        if len(tokens) < self.least or path in self._seen:
+            return False
+        self._seen.add(path)
+        return not path.exists()
+
+    def save(self, tokens: Tokens, state: bytes) -> None:
+        """Keep a state, in the background."""
+        writer = threading.Thread(target=self._write, args=(self._path(tokens), state), name="bridle-archive")
+        writer.start()
+        self._writers = [it for it in self._writers if it.is_alive()] + [writer]
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        for writer in self._writers:
+            writer.join()
+
+    def _path(self, tokens: Tokens) -> Path:
+        return self._folder / f"{hashlib.sha256(tokens.tobytes()).hexdigest()[:32]}.state"
+
+    def _write(self, path: Path, state: bytes) -> None:
+        temporary = path.with_suffix(f".{os.getpid()}")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            temporary.write_bytes(hashlib.sha256(state).digest() + state)
+            temporary.replace(path)
+            self._prune()
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def _prune(self) -> None:
+        files = sorted(self._folder.glob("*.state"), key=lambda path: path.stat().st_mtime, reverse=True)
+        room = self._limit
+        for number, path in enumerate(files):
+            room -= path.stat().st_size
+            if room < 0 and number:
+                path.unlink(missing_ok=True)
