@@ -27,6 +27,7 @@ class EngineThread:
         self._backend = backend
         self._archive = archive
         self._deterministic = deterministic
+        self._scheduler = Scheduler(backend, archive=archive, deterministic=deterministic)
         self._inbox: deque[Sequence] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -56,6 +57,11 @@ class EngineThread:
     def deterministic(self) -> bool:
         """See `Engine.deterministic`."""
         return self._deterministic
+
+    @property
+    def busy(self) -> int:
+        """Requests that are under way or waiting, as far as this thread can tell."""
+        return len(self._inbox) + (len(self._scheduler.running) + len(self._scheduler.waiting))
 
     async def generate(self, request: Request) -> Generation:
         """See `Engine.generate`."""
@@ -100,7 +106,7 @@ class EngineThread:
             self._wake.notify()
 
     def _run(self) -> None:
-        scheduler = Scheduler(self._backend, archive=self._archive, deterministic=self._deterministic)
+        scheduler = self._scheduler
         reason = "the engine was closed"
         try:
             while self._receive(scheduler):
