@@ -137,12 +137,8 @@ async def take(step: Step[T], model: Model) -> Outcome[T]:
 
 
 def total(usages: Sequence[Usage]) -> Usage:
-    """The sum of usages; masked mass is averaged over what was sampled."""
-    if not usages:
-        return Usage()
-    sums = Usage(**{it.name: sum(getattr(usage, it.name) for usage in usages) for it in fields(Usage)})
-    mass = sum(usage.masked_mass * usage.sampled for usage in usages)
-    return replace(sums, masked_mass=mass / (sums.sampled or 1))
+    """The sum of usages."""
+    return Usage(**{it.name: sum(getattr(usage, it.name) for usage in usages) for it in fields(Usage)})
 
 
 async def _ask(step: Step[T], messages: Sequence[Message], model: Model) -> tuple[Attempt, bool]:

@@ -102,9 +102,12 @@ class Request:
     """Set by `Engine.cancel`; read by the engine's thread between decodes."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Usage:
-    """Where tokens and time went. Seconds are of the whole decode calls that the request shared with others."""
+    """Where tokens and time went; it grows while a request runs.
+
+    Seconds are of the whole decode calls that the request shared with others.
+    """
 
     prompt: int = 0
     """Tokens in the prompt."""
@@ -122,8 +125,8 @@ class Usage:
     decode_seconds: float = 0.0
     mask_seconds: float = 0.0
     sample_seconds: float = 0.0
-    masked_mass: float = 0.0
-    """Mean probability that the mask took away, over the sampled tokens."""
+    masked: float = 0.0
+    """Probability that the mask took away, summed over the sampled tokens."""
 
     @property
     def output(self) -> int:

@@ -120,7 +120,7 @@ class Scheduler:
                 break
             self.waiting.remove(sequence)
             sequence.slot, sequence.evaluated = slot.id, slot.length
-            sequence.tally.reused = sequence.evaluated
+            sequence.usage.reused = sequence.evaluated
             self._slots[sequence] = slot
             self.running.append(sequence)
             try:
@@ -174,9 +174,9 @@ class Scheduler:
         seconds = time.perf_counter() - start
         for sequence, part in plan:
             if sequence.prefilling:
-                sequence.tally.prefill_seconds += seconds
+                sequence.usage.prefill_seconds += seconds
             else:
-                sequence.tally.decode_seconds += seconds
+                sequence.usage.decode_seconds += seconds
             sequence.evaluated += len(part.tokens) - len(sequence.draft.tokens)
             slot = self._slots[sequence]
             slot.tokens, slot.length = sequence.tokens, sequence.evaluated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,23 +14,6 @@ from bridle.engine.lookup import NOTHING, Draft, look_up
 from bridle.engine.prefix import common
 from bridle.engine.sample import Sampler
 from bridle.engine.vocabulary import Vocabulary
-
-
-@dataclass
-class Tally:
-    """The counts of a `Usage`, while they grow."""
-
-    reused: int = 0
-    sampled: int = 0
-    forced: int = 0
-    drafted: int = 0
-    accepted: int = 0
-    decodes: int = 0
-    prefill_seconds: float = 0.0
-    decode_seconds: float = 0.0
-    mask_seconds: float = 0.0
-    sample_seconds: float = 0.0
-    masked: float = 0.0
 
 
 @dataclass(eq=False)
@@ -56,7 +39,7 @@ class Sequence:
         self._ids[: self._length] = self.request.prompt
         self._bare: Tokens | None = None
         self.output: list[Token] = []
-        self.tally = Tally()
+        self.usage = Usage(prompt=self._length)
         sampling = self.request.sampling
         self.random = np.random.default_rng(sampling.seed) if sampling.temperature > 0 else None
 
@@ -86,7 +69,7 @@ class Sequence:
         if self.request.drafts and room > 0 and any(lengths):
             wanted = tuple(min(length, room) for length in lengths)
             self.draft = look_up(self.tokens, self._compared(), wanted, self._accepts)
-            self.tally.drafted += len(self.draft.tokens)
+            self.usage.drafted += len(self.draft.tokens)
 
     def choose(self, rows: SequenceOf[Logits], sampler: Sampler) -> int:
         """Sample after the pending tokens, and on behind drafted ones for as long as they are what comes.
@@ -96,7 +79,7 @@ class Sequence:
         """
         base, drafted = self._length, self.draft.tokens
         self.evaluated, self.draft = base, NOTHING
-        self.tally.decodes += 1
+        self.usage.decodes += 1
         came = 0
         while True:
             self._choose(rows[came], sampler)
@@ -107,7 +90,7 @@ class Sequence:
             if self.stop or came < len(new):
                 break
         self.evaluated += came
-        self.tally.accepted += came
+        self.usage.accepted += came
         return came
 
     def check(self, now: float) -> None:
@@ -119,22 +102,7 @@ class Sequence:
 
     def generation(self) -> Generation:
         """The result so far."""
-        tally = self.tally
-        usage = Usage(
-            prompt=len(self.request.prompt),
-            reused=tally.reused,
-            sampled=tally.sampled,
-            forced=tally.forced,
-            drafted=tally.drafted,
-            accepted=tally.accepted,
-            decodes=tally.decodes,
-            prefill_seconds=tally.prefill_seconds,
-            decode_seconds=tally.decode_seconds,
-            mask_seconds=tally.mask_seconds,
-            sample_seconds=tally.sample_seconds,
-            masked_mass=tally.masked / tally.sampled if tally.sampled else 0.0,
-        )
-        return Generation(tuple(self.output), self.stop or Stop.CANCELLED, usage)
+        return Generation(tuple(self.output), self.stop or Stop.CANCELLED, replace(self.usage))
 
     def _choose(self, logits: Logits, sampler: Sampler) -> None:
         """Sample one token under the mask, and take what it forces."""
@@ -145,9 +113,9 @@ class Sequence:
         self._discourage(logits)
         choice = sampler.choose(logits, self.request.sampling, self.random, masked=mask is not None)
         chosen = time.perf_counter()
-        self.tally.mask_seconds += filled - start
-        self.tally.sample_seconds += chosen - filled
-        self.tally.masked += choice.signal.masked
+        self.usage.mask_seconds += filled - start
+        self.usage.sample_seconds += chosen - filled
+        self.usage.masked += choice.signal.masked
         token = Token(choice.token, False, choice.signal)
         if mask is not None:
             self._advance([token])
@@ -155,7 +123,7 @@ class Sequence:
             self.stop = Stop.END
         else:
             self._add(0, [token])
-        self.tally.mask_seconds += time.perf_counter() - chosen
+        self.usage.mask_seconds += time.perf_counter() - chosen
 
     def _discourage(self, logits: Logits) -> None:
         """Apply the repetition penalty, in place."""
@@ -222,6 +190,6 @@ class Sequence:
 
     def _count(self, token: Token, by: int) -> None:
         if token.forced:
-            self.tally.forced += by
+            self.usage.forced += by
         else:
-            self.tally.sampled += by
+            self.usage.sampled += by
