@@ -1,0 +1,139 @@
+"""What is already evaluated is not evaluated again: within a run, between runs, between starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import laws
+from bridle.engine.archive import Archive
+from bridle.engine.base import Generation, Request, Sampling
+from bridle.engine.scheduler import Scheduler
+from bridle.engine.scripted import ScriptedBackend, Texts
+from bridle.engine.sequence import Sequence as Running
+from bridle.engine.thread import EngineThread
+from bridle.engine.vocabulary import Vocabulary
+from bridle.grammar.compile import Compiler
+from scripts import call_document, drain
+
+
+def test_a_second_step_evaluates_only_what_is_new(words: Vocabulary) -> None:
+    backend = ScriptedBackend(Texts(["one", "two"], words), words)
+    first = words.tokenize("<|user|>go<|end|><|assistant|>", True)
+    second = [*first, *words.tokenize("one<|end|><|user|>more<|end|><|assistant|>", True)]
+    scheduler = Scheduler(backend)
+    for prompt in (first, second):
+        sequence = Running(Request(prompt, 10, session="run", drafts=False), words)
+        scheduler.submit(sequence)
+        while not scheduler.idle:
+            scheduler.step()
+        generation = sequence.future.result(timeout=0)
+    assert generation.usage.reused == len(first) + 3
+    assert len(backend.decoded[4][0].tokens) == len(second) - len(first) - 3
+
+
+def test_another_run_shares_the_beginning(words: Vocabulary) -> None:
+    backend = ScriptedBackend(Texts(["one", "two"], words), words)
+    system = words.tokenize("<|system|>many words about tools<|end|>", True)
+    scheduler = Scheduler(backend)
+    reused: list[int] = []
+    for name in ("a", "b"):
+        sequence = Running(
+            Request([*system, *words.tokenize(f"<|user|>{name}<|end|><|assistant|>", True)], 10, session=name), words
+        )
+        scheduler.submit(sequence)
+        while not scheduler.idle:
+            scheduler.step()
+        reused.append(sequence.future.result(timeout=0).usage.reused)
+    assert reused == [0, len(system) + 1]
+
+
+def test_cells_are_never_overdrawn(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=6, context=100)
+    backend.cells = 130
+    generations = drain(backend, *(Request([9 + n] * 40, 20) for n in range(9)))
+    assert all(len(generation.tokens) == 20 for generation in generations)
+
+
+def test_a_prompt_that_many_ask_at_once_is_read_once(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=5, context=800)
+    backend.cells = 800
+    prompt = [9 + n % 90 for n in range(600)]
+    requests = [Request([*prompt, 100 + n], 20, sampling=Sampling(1.0, seed=n)) for n in range(5)]
+    generations = drain(backend, *requests)
+    read = sum(len(part.tokens) for call in backend.decoded for part in call)
+    assert read < 600 + 5 * 60, "one reads, the others share: in cells as well, or they would not fit"
+    assert sorted(generation.usage.reused for generation in generations) == [0, 600, 600, 600, 600]
+    assert max(len(call) for call in backend.decoded) == 5
+
+
+def test_cells_are_counted_once_and_come_back(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=4, context=300)
+    scheduler = Scheduler(backend)
+    random = np.random.default_rng(4)
+    shared = random.integers(9, 90, 100).tolist()
+    for _ in range(60):
+        tail = random.integers(9, 90, int(random.integers(1, 60))).tolist()
+        limit = int(random.integers(1, 40))
+        request = Request([*shared[: int(random.integers(0, 100))], *tail], limit, session=int(random.integers(0, 6)))
+        scheduler.submit(Running(request, words))
+        for _ in range(int(random.integers(0, 30))):
+            scheduler.step()
+    while not scheduler.idle:
+        scheduler.step()
+    assert scheduler.cells == len({cell for memory in backend.memory for cell in memory})
+
+
+def test_a_model_that_cannot_rewind_is_still_right(words: Vocabulary, compiler: Compiler) -> None:
+    script = laws.random_script(words.size, 3)
+    prompt = words.tokenize("<|user|>go<|end|><|assistant|>", True)
+    with EngineThread(ScriptedBackend(script, words, rewinds=False)) as engine:
+        for budget in (45, 200):  # the smaller one is turned back
+            documents = [call_document(compiler, budget) for _ in range(2)]
+            laws.law_of_speed(engine, script, prompt, documents, Request([*prompt, 9], 30))
+
+
+def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Path) -> None:
+    shared = list(range(9, 90)) * 3
+
+    def start(last: int) -> tuple[Generation, int]:
+        archive = Archive(tmp_path / "states")
+        backend = ScriptedBackend(laws.random_script(words.size), words)
+        scheduler = Scheduler(backend, archive=archive)
+        sequence = Running(Request([*shared, 100, last], 8, stable=len(shared), drafts=False), words)
+        scheduler.submit(sequence)
+        while not scheduler.idle:
+            scheduler.step()
+        archive.close()
+        assert scheduler.cells == len({cell for memory in backend.memory for cell in memory})
+        return sequence.future.result(timeout=0), sum(len(part.tokens) for call in backend.decoded for part in call)
+
+    first, read = start(101)
+    assert (first.usage.reused, read) == (0, len(shared) + 2 + 7)
+    again, read = start(101)
+    assert again.ids == first.ids
+    assert (again.usage.reused, read) == (len(shared), 2 + 7)
+    assert start(102)[0].usage.reused == len(shared)
+    (state,) = (tmp_path / "states").iterdir()
+    state.write_bytes(state.read_bytes()[:-1] + b"x")
+    damaged, _ = start(101)
+    assert (damaged.usage.reused, damaged.ids) == (0, first.ids)
+    assert start(101)[0].usage.reused == len(shared), "it was written anew"
+
+
+def test_the_archive_stays_small_and_survives_a_full_disk(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "states", limit=10_000, least=2)
+    prompts = [np.array([number, 1, 2], np.int32) for number in range(8)]
+    for prompt in prompts:
+        assert archive.wants(prompt)
+        archive.save(prompt, bytes(3_000))
+        archive.close()
+    assert sum(path.stat().st_size for path in (tmp_path / "states").iterdir()) <= 10_000
+    assert archive.load(prompts[-1]) == bytes(3_000)
+    assert archive.load(prompts[0]) is None
+    (tmp_path / "file").write_text("no folder")
+    blocked = Archive(tmp_path / "file", least=2)
+    blocked.save(prompts[0], b"state")
+    blocked.close()
+    assert blocked.load(prompts[0]) is None
