@@ -12,16 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+import laws
 from bridle.card import Card
 from bridle.certainty import certainty
 from bridle.engine import scripted
 from bridle.engine.base import Logits, Signal, Token
+from bridle.engine.mask import allocate, tokens_of
 from bridle.engine.vocabulary import Vocabulary
+from bridle.grammar import Choice
 from bridle.grammar.action import Actions
+from bridle.grammar.compile import Compiler
+from bridle.grammar.document import Document, Phase
 from bridle.model import Model
 from bridle.parse.spans import spans
 from bridle.prompt import Message
 from bridle.step import Step, take
+from bridle.weigh import weigh
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -87,3 +93,42 @@ def test_each_field_has_its_own(words: Vocabulary) -> None:
     )
     share = 1 - (9 * exp(9) + exp(9)) / (9 * exp(9) + exp(9) + words.size - 9)
     assert fields["args.days"].masked == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize("options", [["yes", "no"], ["north", "northeast", "not"], ["tool", "toolbox", "to", "ask"]])
+def test_a_choice_is_weighed_exactly(words: Vocabulary, compiler: Compiler, options: list[str]) -> None:
+    """Against sampling the choice many times, and against following every spelling."""
+    script = laws.random_script(words.size, 5)
+    choice = Choice(options)
+    messages = [Message("user", "which?")]
+    with Model(scripted.engine(script, words), Card(name="scripted")) as model:
+        weights = asyncio.run(weigh(messages, choice, model))
+        prompt = list(model.template.prompt(messages).tokens)
+    expected = dict.fromkeys(options, 0.0)
+
+    def follow(said: str, tokens: list[int], mass: float) -> None:
+        """Every token by itself, with nothing forced but what has no alternative."""
+        rest = [option for option in options if option.startswith(said)]
+        document = Document(compiler, [Phase("document", choice.grammar())], 20)
+        if tokens:
+            document.advance(tokens)
+        if document.finished or rest == [said]:
+            expected[said] += mass
+            return
+        if forced := document.forced():
+            follow(said + words.text(forced), [*tokens, *forced], mass)
+            return
+        row = allocate(words.size)
+        document.fill(row)
+        allowed = tokens_of(row)
+        scores = script([*prompt, *tokens])[allowed].astype(float)
+        shares = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+        for token, share in zip(allowed.tolist(), shares, strict=True):
+            if token in words.eog:
+                expected[said] += mass * share
+            else:
+                follow(said + words.text([token]), [*tokens, token], mass * share)
+
+    follow("", [], 1.0)
+    assert sum(weights) == pytest.approx(1)
+    assert weights == pytest.approx(list(expected.values()), abs=1e-4)

@@ -91,6 +91,8 @@ class Request:
     """Tokens at the beginning of the prompt that other runs begin with as well: instructions and tools."""
     priority: int = 0
     """Higher ones start earlier, as if they had waited for longer; nothing waits for ever."""
+    scores: bool = False
+    """Return the scores after the prompt, instead of going on from it."""
     drafts: bool = True
     """Let the engine guess ahead from what was said before. It changes the time, never the choice."""
     deadline: float | None = None
@@ -141,6 +143,8 @@ class Generation:
     tokens: tuple[Token, ...]
     stop: Stop
     usage: Usage
+    scores: Logits | None = None
+    """After the prompt, if the request asked for them."""
 
     @property
     def ids(self) -> list[int]:

@@ -38,6 +38,7 @@ class Sequence:
         self._ids = np.empty(self._length + self.request.max_tokens + 1, np.int32)
         self._ids[: self._length] = self.request.prompt
         self._bare: Tokens | None = None
+        self._scores: Logits | None = None
         self.output: list[Token] = []
         self.usage = Usage(prompt=self._length)
         sampling = self.request.sampling
@@ -66,7 +67,7 @@ class Sequence:
         """Look for a draft of at most `most` tokens, to go behind what is pending."""
         room = min(most, self.request.max_tokens - len(self.output) - 1)
         self.draft = NOTHING
-        if self.request.drafts and room > 0 and any(lengths):
+        if self.request.drafts and not self.request.scores and room > 0 and any(lengths):
             wanted = tuple(min(length, room) for length in lengths)
             self.draft = look_up(self.tokens, self._compared(), wanted, self._accepts)
             self.usage.drafted += len(self.draft.tokens)
@@ -77,6 +78,9 @@ class Sequence:
         `rows` are the scores after the last pending token and after each drafted one, all of them evaluated now.
         Returns how many drafted tokens came.
         """
+        if self.request.scores:
+            self._scores, self.stop = rows[0].copy(), Stop.END
+            return 0
         base, drafted = self._length, self.draft.tokens
         self.evaluated, self.draft = base, NOTHING
         self.usage.decodes += 1
@@ -102,7 +106,7 @@ class Sequence:
 
     def generation(self) -> Generation:
         """The result so far."""
-        return Generation(tuple(self.output), self.stop or Stop.CANCELLED, replace(self.usage))
+        return Generation(tuple(self.output), self.stop or Stop.CANCELLED, replace(self.usage), self._scores)
 
     def _choose(self, logits: Logits, sampler: Sampler) -> None:
         """Sample one token under the mask, and take what it forces."""
