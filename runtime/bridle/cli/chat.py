@@ -72,4 +72,6 @@ def read_line(*, interactive: bool) -> str | None:
     try:
         return input("\n> " if interactive else "").strip()
     except (EOFError, KeyboardInterrupt):
+        if interactive:
+            stderr().print()  # the shell's prompt begins a line of its own
         return None

@@ -20,8 +20,6 @@ FEW = 4_096
 """Allowed tokens up to which they are gathered, instead of masking the whole row."""
 BLOCK = 512
 """Weights summed together before one of them is drawn."""
-FAR = np.float32(-1e4)
-"""A score so far below the best that its weight is 0; -inf would spoil sums."""
 TINY = 1e-30
 """A weight beside the best one's 1 that is never drawn."""
 
@@ -51,37 +49,56 @@ class Sampler:
             random: the source of chance; needed with a temperature.
             masked: whether only what `row` allows (at least one token) may be chosen.
         """
-        top = logits[best := int(logits.argmax())]
-        weights = self._exp(logits, top, 1.0)
+        best = int(logits.argmax())
+        weights = self._exp(logits, logits[best], 1.0)
         total = float(weights.sum())
-        if masked and count(self.row) <= FEW:
-            allowed = tokens_of(self.row)
-            scores, known = logits[allowed], float(weights[allowed].sum())
-            index = int(scores.argmax())
-            chosen = self._choose(scores, index, np.exp(scores - scores[index]), sampling, random)
-            return Choice(int(allowed[chosen.token]), chosen.signal._replace(masked=max(0.0, 1.0 - known / total)))
         if not masked:
-            return self._choose(logits, best, weights, sampling, random)
-        open_ = np.unpackbits(self.row.view(np.uint8), count=self._size, bitorder="little")
-        np.multiply(weights, open_, out=weights)
-        lost = max(0.0, 1.0 - float(weights.sum()) / total)
-        if not open_[best]:
-            logits = np.where(open_.view(np.bool_), logits, np.float32(-np.inf))
-            best = int(logits.argmax())
+            return self._choose(logits, best, weights, total, 0.0, sampling, random)
+        room = count(self.row)
+        if room <= FEW:
+            allowed = tokens_of(self.row)
+            lost = 1.0 - float(weights[allowed].sum()) / total
+            scores = logits[allowed]
+            index = int(scores.argmax())
+            weights = np.exp(scores - scores[index])
+            choice = self._choose(scores, index, weights, float(weights.sum()), lost, sampling, random)
+            return choice._replace(token=int(allowed[choice.token]))
+        self._close(weights, 0, room)
+        kept = float(weights.sum())
+        lost = 1.0 - kept / total
+        if not weights[best]:
+            scores = logits.copy()
+            self._close(scores, -np.inf, room)
+            best = int(scores.argmax())
             weights = self._exp(logits, logits[best], 1.0)
-        chosen = self._choose(logits, best, weights, sampling, random)
-        return Choice(chosen.token, chosen.signal._replace(masked=lost))
+            self._close(weights, 0, room)
+            kept = float(weights.sum())
+        return self._choose(logits, best, weights, kept, lost, sampling, random)
+
+    def _close(self, values: NDArray[np.float32], value: float, room: int) -> None:
+        """Write a value over what the row, which has `room` tokens, does not allow."""
+        if self._size - room <= FEW:
+            closed = tokens_of(~self.row)
+            values[closed[: self._size - room]] = value  # beyond the vocabulary a row ends in zeros
+        else:
+            closed = np.unpackbits(~self.row.view(np.uint8), count=self._size, bitorder="little")
+            np.putmask(values, closed.view(np.bool_), value)
 
     def _choose(
-        self, scores: Logits, best: int, weights: NDArray[np.float32], sampling: Sampling, random: Generator | None
+        self,
+        scores: Logits,
+        best: int,
+        weights: NDArray[np.float32],
+        kept: float,
+        lost: float,
+        sampling: Sampling,
+        random: Generator | None,
     ) -> Choice:
-        """Choose among scores whose weights are known: exp(score - best score), 0 where nothing may be chosen."""
+        """Choose among weights, exp(score - best score), 0 where nothing may be chosen; `kept` is their sum."""
         index = best if sampling.temperature <= 0 else self._draw(scores, best, weights, sampling, random)
-        kept = float(weights.sum())
-        np.subtract(scores, scores[best], out=(below := self._scaled[: len(scores)]))
-        np.maximum(below, FAR, out=below)
-        entropy = np.log(kept) - float(np.dot(weights, below)) / kept
-        return Choice(index, Signal(0.0, max(0.0, float(entropy)), float(weights[index]) / kept))
+        distance = float(np.dot(weights, scores)) / kept - float(scores[best])
+        entropy = max(0.0, float(np.log(kept)) - distance)
+        return Choice(index, Signal(max(0.0, lost), entropy, float(weights[index]) / kept))
 
     def _exp(self, scores: Logits, top: np.float32, temperature: float) -> NDArray[np.float32]:
         """exp((score - top) / temperature), in scratch space."""
@@ -98,7 +115,8 @@ class Sampler:
         if random is None:
             raise ValueError("sampling with a temperature needs a source of chance")
         if sampling.temperature != 1.0:
-            weights = np.multiply(self._exp(scores, scores[best], sampling.temperature), weights > 0)
+            known, weights = weights, self._exp(scores, scores[best], sampling.temperature)
+            weights[known == 0] = 0
         if not (sampling.top_k or sampling.top_p < 1 or sampling.min_p):
             return _draw_all(weights, random)
         order = _head(weights, sampling)
