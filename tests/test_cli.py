@@ -230,6 +230,21 @@ def test_decoding_is_measured(bridle: Any) -> None:
     assert "tokens/s" in bridle("bench", "decode", "-n", "1").out
 
 
+def test_other_engines_are_measured(bridle: Any) -> None:
+    told = bridle("bench", "decode", "-n", "1", "--peers", "--json").json["peers"]
+    measured = {peer["name"]: peer for peer in told if not peer["problem"]}
+    assert set(measured) >= {"bridle", "llama-cpp-python, GBNF", "outlines, llguidance"}
+    assert all(peer["seconds_per_step"] > 0 and peer["version"] for peer in measured.values())
+    assert measured["bridle"]["whole"] == 1.0
+
+
+def test_agents_at_once_are_measured(bridle: Any) -> None:
+    (load,) = bridle("bench", "agents", "--agents", "3", "--steps", "2", "--json").json["loads"]
+    assert (load["agents"], load["steps"]) == (3, 6)
+    assert load["reused_share"] > 0.5
+    assert bridle("bench", "agents", "--agents", "many").code == 2
+
+
 def test_interrupting_a_run_leaves_a_record(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a step: exit code 130, and the run is journaled as cancelled."""
     environment = {**os.environ, "BRIDLE_HOME": str(tmp_path / "home")}

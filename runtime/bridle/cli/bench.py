@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, stderr, stdout
+from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, settings, stderr, stdout
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pydantic import JsonValue
+    from rich.table import Table
+
+    from bridle.evals import peers as peers_module
+    from bridle.model import Model
 
 PLAIN: Any = {"box": None, "pad_edge": False, "header_style": "bold", "title_justify": "left"}
 """How tables look."""
@@ -26,6 +32,9 @@ def decode(
     batch: Annotated[
         str, typer.Option(help="Also so many calls at once, such as 1,8,32.", show_default=False, metavar="SIZES")
     ] = "",
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Also other engines that are installed: pip install 'bridle[bench]'.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Time a tool call decoded under its grammar, with and without drafts, against free text of the same length."""
@@ -44,11 +53,13 @@ def decode(
 
         speeds = asyncio.run(benchmark.measure(loaded, repeat, on_round=on_round))
         batches = asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, on_round=on_round)) if sizes else []
+        others = measure_peers(loaded, model, repeat, on_round) if peers else []
         name = loaded.name
     if as_json:
         result: dict[str, JsonValue] = {"model": name, "repeat": repeat}
         result |= {way: speed.as_json() for way, speed in speeds.items()}
         result |= {"batches": cast("list[JsonValue]", [vars(it) for it in batches])} if batches else {}
+        result |= {"peers": cast("list[JsonValue]", [it.as_json() for it in others])} if others else {}
         print_json(result)
         return
     table = Table(title=f"{name}, medians of {repeat}", **PLAIN)
@@ -74,6 +85,36 @@ def decode(
         for it in batches:
             table.add_row(str(it.size), f"{it.tokens_per_second:.1f}", f"{it.seconds:.2f}")
         stdout().print(table)
+    if others:
+        stdout().print(peers_table(others))
+
+
+def measure_peers(
+    loaded: Model, model: str | None, repeat: int, on_round: Callable[[int, int], None]
+) -> list[peers_module.Result]:
+    """The same call by other engines."""
+    from bridle.evals import peers
+    from bridle.local import find_model
+
+    return peers.measure(loaded, find_model(model or settings().model), repeat, on_round)
+
+
+def peers_table(results: Sequence[peers_module.Result]) -> Table:
+    """Engines, the fastest first."""
+    from rich.table import Table
+
+    table = Table(title="the same call by other engines", **PLAIN)
+    for column in ("engine", "version"):
+        table.add_column(column, no_wrap=True)
+    for column in ("s/step", "ms/token", "tokens", "whole", "of Bridle's time"):
+        table.add_column(column, justify="right")
+    for it in sorted(results, key=lambda it: (bool(it.problem), it.seconds_per_step)):
+        if it.problem:
+            table.add_row(it.name, it.version, "", "", "", "", it.problem, style="dim")
+        else:
+            figures = (f"{it.seconds_per_step:.3f}", f"{it.ms_per_token:.2f}", f"{it.tokens:.0f}", f"{it.whole:.0%}")
+            table.add_row(it.name, it.version, *figures, f"{it.ratio:.2f} x")
+    return table
 
 
 @app.command("agents")
