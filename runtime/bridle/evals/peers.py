@@ -11,6 +11,7 @@ import asyncio
 import json
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -57,6 +58,12 @@ class Result:
 
 def measure(model: Model, path: Path, repeat: int, on_round: Callable[[int, int], None] | None = None) -> list[Result]:
     """Bridle with and without drafts, and every peer that is installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what other engines warn of is not the reader's concern
+        return _measure(model, path, repeat, on_round)
+
+
+def _measure(model: Model, path: Path, repeat: int, on_round: Callable[[int, int], None] | None) -> list[Result]:
     case = Case(model)
     tokens = list(case.prompt.tokens)
 
@@ -127,6 +134,23 @@ class _Llama:
         done = self.model.create_completion(self.prompt, max_tokens=BUDGET, temperature=1.0, seed=seed, **options)
         return str(done["choices"][0]["text"])
 
+    def process(self, seed: int, processor: Callable[[Any, Any], Any]) -> str:
+        """A completion under a logits processor. llama-cpp-python swallows what it raises, and goes on unconstrained:
+        here it is raised."""
+        failed: list[Exception] = []
+
+        def watched(tokens: Any, scores: Any) -> Any:
+            try:
+                return processor(tokens, scores)
+            except Exception as error:  # raised below
+                failed.append(error)
+                return scores
+
+        text = self.write(seed, logits_processor=self.bindings.LogitsProcessorList([watched]))
+        if failed:
+            raise failed[0]
+        return text
+
 
 def _gbnf(llama: _Llama, prompt: str) -> Write:
     grammar: Any = llama.bindings.LlamaGrammar.from_json_schema(json.dumps(CALL), verbose=False)
@@ -141,7 +165,7 @@ def _outlines(backend: str) -> Callable[[_Llama, str], Write]:
 
         def write(seed: int) -> str:
             processor.reset()
-            return llama.write(seed, logits_processor=llama.bindings.LogitsProcessorList([processor]))
+            return llama.process(seed, processor)
 
         return write
 
@@ -154,8 +178,7 @@ def _enforcer(llama: _Llama, prompt: str) -> Write:
     data = integration.build_token_enforcer_tokenizer_data(llama.model)
 
     def write(seed: int) -> str:
-        processor = integration.build_llamacpp_logits_processor(data, enforcer.JsonSchemaParser(CALL))
-        return llama.write(seed, logits_processor=llama.bindings.LogitsProcessorList([processor]))
+        return llama.process(seed, integration.build_llamacpp_logits_processor(data, enforcer.JsonSchemaParser(CALL)))
 
     return write
 
