@@ -45,10 +45,12 @@ wheel: $(READY)
 	$(BIN)/python -m build --quiet --wheel --outdir build/wheel .
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet build/wheel/*.whl
-	cd build/wheel && venv/bin/bridle doctor && venv/bin/bridle run --json "What is 12 * 12?"
+	cd build/wheel && export BRIDLE_HOME=home BRIDLE_CACHE=cache && \
+		venv/bin/bridle doctor && venv/bin/bridle run --json "What is 12 * 12?"
 
 bench: $(READY)
-	$(BIN)/bridle bench decode
+	$(BIN)/bridle bench decode --peers
+	$(BIN)/bridle bench agents
 
 colt: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'

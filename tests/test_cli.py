@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,34 @@ def test_a_task_is_done_and_on_record(bridle: Any) -> None:
     assert "calculate" in bridle("trace").out
     assert "<|user|>" in bridle("trace", "last", "--prompts").out
     assert "done" in bridle("runs", "list").out
+
+
+README_TASKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "What is 15% of 240?": ("calculate", {"expression": "15% of 240"}),
+    "Read todo.txt": ("read_file", {"path": "todo.txt"}),
+    "Convert 26.2 miles to km": ("convert_units", {"value": 26.2, "from_unit": "miles", "to_unit": "km"}),
+    "Take a note: call Anna about the lease": ("add_note", {"text": "call Anna about the lease"}),
+    "Put dentist in my calendar on 2026-12-03 at 14:30": (
+        "add_event",
+        {"title": "dentist", "date": "2026-12-03", "time": "14:30"},
+    ),
+    "What is the sum of amount in expenses.csv?": (
+        "query_table",
+        {"path": "expenses.csv", "operation": "sum", "column": "amount"},
+    ),
+}
+
+
+@pytest.mark.parametrize("task", README_TASKS)
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_the_tasks_of_the_readme_are_done(bridle: Any, task: str, form: str) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    assert task in text + makefile
+    shutil.copytree(Path(__file__).parent / "workspace", Path.cwd(), dirs_exist_ok=True)
+    done = bridle("run", "--json", "--format", form, task)
+    assert (done.code, done.json["status"]) == (0, "done")
+    assert [(call["tool"], call["args"], call["ok"]) for call in done.json["calls"]] == [(*README_TASKS[task], True)]
 
 
 def test_the_answer_goes_to_standard_output_and_nothing_else_does(bridle: Any) -> None:

@@ -17,7 +17,7 @@ from model import Shape
 from rich.console import Console
 from sessions import Maker
 from tokenizers import Tokenizer
-from train import Plan, train
+from train import Plan, begin_again, train
 
 HERE = Path(__file__).resolve().parent
 ODD = (
@@ -39,13 +39,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/colt"), help="where intermediate files go")
     parser.add_argument("--out", type=Path, default=HERE.parent / "colt.gguf")
     parser.add_argument("--seconds", type=float, default=2700.0, help="time to train")
+    parser.add_argument("--home", type=float, default=1020.0, help="seconds of these sessions at home, afterwards")
     parser.add_argument("--sessions", type=int, default=90_000, help="sessions to train on")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--quantize", default="Q4_K_M")
     options = parser.parse_args()
     if options.short:
-        options.seconds, options.sessions = 600.0, 25_000
+        options.seconds, options.home, options.sessions = 600.0, 200.0, 25_000
     options.work.mkdir(parents=True, exist_ok=True)
     say = Console(stderr=True).print
 
@@ -55,19 +56,17 @@ def main() -> None:
         tokenizer.train(path)
     words = Tokenizer.from_file(str(path))
 
-    prepared = options.work / f"sessions-{options.sessions}.pt"
-    if not prepared.exists():
-        say(f"making {options.sessions} sessions")
-        torch.save(
-            [tuple(map(torch.from_numpy, it)) for it in data.sessions(words, options.sessions, seed=1)], prepared
-        )
-    examples = [data.Example(*(part.numpy() for part in it)) for it in torch.load(prepared, weights_only=True)]
-    lengths = sum(len(example.ids) for example in examples)
-    say(f"{len(examples)} sessions, {lengths / 1e6:.1f}M tokens, SHA-256 {data.digest(examples)[:16]}")
-
+    examples = prepare(words, options.work, options.sessions)
+    say(f"{told(examples)}, SHA-256 {data.digest(examples)[:16]}")
     shape = Shape(vocabulary=words.get_vocab_size())
     plan = Plan(seconds=options.seconds, device=options.device)
     model = train(shape, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
+    if options.home:
+        home = data.at_home(words, int(options.home * 15), seed=2)
+        say(f"at home: {told(home)}")
+        plan = Plan(options.home, matrix_rate=0.006, other_rate=1e-3, tokens=(8192, 8192), flat=0.1, drills=0.0, seed=1)
+        begin_again(options.work / "checkpoint.pt", options.work / "home.pt")
+        model = train(shape, home, examples[:1], plan, options.work / "home.pt")
     whole = options.work / "colt-f32.gguf"
     export.export(model.cpu(), path, whole)
     texts = ["".join(part.text for part in Maker(77).session()) for _ in range(200)]
@@ -75,6 +74,20 @@ def main() -> None:
     say(f"llama.cpp's scores differ from PyTorch's by {difference:.3f} at most")
     export.quantize(whole, options.out, options.quantize)
     say(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
+
+
+def prepare(words: Tokenizer, work: Path, count: int) -> list[data.Example]:
+    """The sessions to train on, made once."""
+    prepared = work / f"sessions-{count}.pt"
+    if not prepared.exists():
+        made = data.sessions(words, count, seed=1)
+        torch.save([tuple(map(torch.from_numpy, it)) for it in made], prepared)
+    return [data.Example(*(part.numpy() for part in it)) for it in torch.load(prepared, weights_only=True)]
+
+
+def told(examples: list[data.Example]) -> str:
+    """How much there is."""
+    return f"{len(examples)} sessions, {sum(len(example.ids) for example in examples) / 1e6:.1f}M tokens"
 
 
 if __name__ == "__main__":
