@@ -34,6 +34,7 @@ from bridle.model import Model
 from bridle.parse import parse
 from bridle.prompt import Message
 from bridle.step import Step, take
+from bridle.toolbox import TOOLBOX
 from conftest import DataSets
 from forms import TYPES, Color, Person, every_form
 
@@ -142,6 +143,25 @@ def test_what_is_no_schema_or_type_is_refused() -> None:
         form_of({"type": "object", "properties": {"x": {}}}, "xml").grammar()
     with pytest.raises(GrammarError, match="no thinking form 'nope'"):
         Thinking(form="nope").phase(scripted.vocabulary())
+
+
+def test_a_thought_can_be_held_to_the_next_move(compiler: Compiler) -> None:
+    vocabulary = compiler.vocabulary
+    thinking = Thinking("<t>", "</t>", form="next-move")
+    tools = {tool.name: tool.schema for tool in TOOLBOX if tool.name in ("read_file", "current_time", "list_files")}
+
+    def holds(thought: str, tools: dict[str, Any] = tools) -> bool:
+        matcher = compiler.compile(thinking.phase(vocabulary, tools).grammar).start.deep_copy()
+        tokens = vocabulary.tokenize(f"{thought}</t>", False)
+        return matcher.validate_tokens(tokens) == len(tokens)
+
+    assert holds("use read_file")
+    assert holds("read_file needs path")
+    assert holds("no tool fits")
+    assert not holds("use write_file")
+    assert not holds("read_file needs folder")
+    assert not holds("let me see")
+    assert holds("let me see", {}), "without tools the thought is free"
 
 
 def test_numbers_stay_finite() -> None:

@@ -16,6 +16,7 @@ from bridle.certainty import by_field
 from bridle.engine.base import Generation, Request, Sampling, Stop, Token, Usage
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import ContextError, FormatError
+from bridle.grammar.action import Actions
 from bridle.grammar.base import Form
 from bridle.grammar.document import Document, Phase
 from bridle.grammar.thinking import Thinking
@@ -157,7 +158,7 @@ async def _ask(step: Step[T], messages: Sequence[Message], model: Model) -> tupl
     if step.constrain:
         phases = [Phase("document", step.form.grammar())]
         if thinking is not None:
-            phases.insert(0, thinking.phase(vocabulary))
+            phases.insert(0, thinking.phase(vocabulary, step.form.tools if isinstance(step.form, Actions) else {}))
         document = Document(model.compiler, phases, max_tokens)
     request = Request(
         prompt=prompt.tokens,

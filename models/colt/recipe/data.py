@@ -67,7 +67,7 @@ def sessions(tokenizer: Tokenizer, count: int, seed: int, world: World = SEEN) -
 def at_home(tokenizer: Tokenizer, count: int, seed: int) -> list[Example]:
     """Sessions that are mostly about the whole toolbox, and longer: what colt is used for most."""
     maker = Maker(seed)
-    return encode(tokenizer, [maker.session(turns=6, share_full=0.6) for _ in range(count)])
+    return encode(tokenizer, [maker.session(turns=6, share_full=0.5) for _ in range(count)])
 
 
 def drills(tokenizer: Tokenizer, count: int, seed: int) -> list[Example]:

@@ -38,9 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("build/colt"), help="where intermediate files go")
     parser.add_argument("--out", type=Path, default=HERE.parent / "colt.gguf")
-    parser.add_argument("--seconds", type=float, default=2700.0, help="time to train")
-    parser.add_argument("--home", type=float, default=1020.0, help="seconds of these sessions at home, afterwards")
-    parser.add_argument("--sessions", type=int, default=90_000, help="sessions to train on")
+    parser.add_argument("--seconds", type=float, default=2900.0, help="time to train")
+    parser.add_argument("--home", type=float, default=3600.0, help="seconds of these sessions at home, afterwards")
+    parser.add_argument("--sessions", type=int, default=100_000, help="sessions to train on")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--quantize", default="Q4_K_M")
@@ -62,9 +62,11 @@ def main() -> None:
     plan = Plan(seconds=options.seconds, device=options.device)
     model = train(shape, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
     if options.home:
-        home = data.at_home(words, int(options.home * 15), seed=2)
+        home = data.at_home(words, int(options.home * 8), seed=2)
         say(f"at home: {told(home)}")
-        plan = Plan(options.home, matrix_rate=0.006, other_rate=1e-3, tokens=(8192, 8192), flat=0.1, drills=0.0, seed=1)
+        plan = Plan(
+            options.home, matrix_rate=0.009, other_rate=1.5e-3, tokens=(6144, 8192), flat=0.4, drills=0.0, seed=1
+        )
         begin_again(options.work / "checkpoint.pt", options.work / "home.pt")
         model = train(shape, home, examples[:1], plan, options.work / "home.pt")
     whole = options.work / "colt-f32.gguf"

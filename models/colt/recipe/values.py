@@ -136,7 +136,22 @@ class Values:
             lambda: f"{self.word()} in {self.city()}",
             lambda: f"the {self.word()} is {self.number()}",
         ]
-        return self.random.choice(forms)()
+        said = self.random.choice(forms)()
+        return f"{said} {self.tail()}" if self.chance(0.3) else said
+
+    def tail(self) -> str:
+        """What makes a phrase longer: that it goes on is to be read, not guessed."""
+        return self.pick(
+            [
+                f"about the {self.word()}",
+                f"with {self.name()}",
+                f"for the {self.pick(self.lexicon.adjectives)} {self.word()}",
+                f"before the {self.word()}",
+                f"and {self.pick(['call', 'ask', 'thank'])} {self.name()}",
+                f"at the {self.word()}",
+                f"from {self.city()}",
+            ]
+        )
 
     def sentence(self) -> str:
         """The body of a mail or the content of a file."""
