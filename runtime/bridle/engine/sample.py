@@ -1,8 +1,9 @@
 """Choosing a token: the mask and the choice in one pass over what is allowed.
 
-Where few tokens are allowed the rest of the row is only summed, never masked or sorted; where many are, the best is
-taken first and the mask asked afterwards. Both give the same choice as masking first would. Buffers are kept: on a
-vocabulary of 150,000 tokens a fresh array costs as much as the arithmetic.
+Where few tokens are allowed the rest of the row is never masked or sorted; where many are, the best is taken first and
+the mask asked afterwards. Both give the same choice as masking first would. What the model made of the choice needs
+exp() of all scores that matter: those far below the best one are left out, and where most are, so is most of the work.
+Buffers are kept: on a vocabulary of 150,000 tokens a fresh array costs as much as the arithmetic.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bridle.engine.base import Logits, Sampling, Signal
-from bridle.engine.mask import allocate, count, tokens_of
+from bridle.engine.mask import allocate, allows, count, tokens_of
 
 FEW = 4_096
 """Allowed tokens up to which they are gathered, instead of masking the whole row."""
@@ -22,6 +23,11 @@ BLOCK = 512
 """Weights summed together before one of them is drawn."""
 TINY = 1e-30
 """A weight beside the best one's 1 that is never drawn."""
+REACH = 18.0
+"""Scores so far below the best, in nats at temperature 1, count as nothing if most are: all of 150,000 tokens there
+would have 0.2 % of its probability."""
+MOST = 0.125
+"""Share of the vocabulary that may be within `REACH` for the rest to be left out."""
 
 
 class Choice(NamedTuple):
@@ -31,6 +37,10 @@ class Choice(NamedTuple):
     signal: Signal
 
 
+UNKNOWN = Signal(0.0, 0.0, 0.0)
+"""In place of a signal that nobody asked for."""
+
+
 class Sampler:
     """Chooses from rows of one width. Not thread-safe: it owns scratch space, and `row` for the caller's mask."""
 
@@ -38,9 +48,18 @@ class Sampler:
         self.row = allocate(size)
         self._weights = np.empty(size, np.float32)
         self._scaled = np.empty(size, np.float32)
+        self._flags = np.empty(size, np.bool_)
         self._size = size
 
-    def choose(self, logits: Logits, sampling: Sampling, random: Generator | None, *, masked: bool) -> Choice:
+    def choose(
+        self,
+        logits: Logits,
+        sampling: Sampling,
+        random: Generator | None,
+        *,
+        masked: bool,
+        signal: bool = True,
+    ) -> Choice:
         """Choose a token from a row of scores.
 
         Args:
@@ -48,36 +67,59 @@ class Sampler:
             sampling: greedy without a temperature.
             random: the source of chance; needed with a temperature.
             masked: whether only what `row` allows (at least one token) may be chosen.
+            signal: whether to say what the model made of it; a greedy choice is quicker without.
         """
-        best = int(logits.argmax())
-        weights = self._exp(logits, logits[best], 1.0)
-        total = float(weights.sum())
-        if not masked:
-            return self._choose(logits, best, weights, total, 0.0, sampling, random)
-        room = count(self.row)
-        if room <= FEW:
-            allowed = tokens_of(self.row)
-            lost = 1.0 - float(weights[allowed].sum()) / total
-            scores = logits[allowed]
-            index = int(scores.argmax())
-            weights = np.exp(scores - scores[index])
-            choice = self._choose(scores, index, weights, float(weights.sum()), lost, sampling, random)
-            return choice._replace(token=int(allowed[choice.token]))
-        self._close(weights, 0, room)
-        kept = float(weights.sum())
-        lost = 1.0 - kept / total
-        if not weights[best]:
-            scores = logits.copy()
-            self._close(scores, -np.inf, room)
-            best = int(scores.argmax())
-            weights = self._exp(logits, logits[best], 1.0)
-            self._close(weights, 0, room)
+        room = count(self.row) if masked else self._size
+        allowed = tokens_of(self.row) if room <= FEW else None
+        if not signal and sampling.temperature <= 0:
+            return Choice(self._best(logits, allowed, masked=masked), UNKNOWN)
+        top = int(logits.argmax())
+        near = self._near(logits, logits[top], max(1.0, sampling.temperature))
+        scores = logits if near is None else logits[near]
+        weights = self._exp(scores, logits[top], 1.0)
+        total = kept = float(weights.sum())
+        if allowed is not None:
+            index, scores = allowed, logits[allowed]
+            weights = self._exp(scores, logits[top], 1.0)
             kept = float(weights.sum())
-        return self._choose(logits, best, weights, kept, lost, sampling, random)
+            lost = 1.0 - kept / total
+            top = int(scores.argmax())
+            weights = self._exp(scores, scores[top], 1.0)
+            return self._choose(scores, index, top, weights, lost, sampling, random)
+        index, best = near, top if near is None else int(np.searchsorted(near, top))
+        if masked:
+            self._close(weights, 0, room, near)
+            kept = float(weights.sum())
+            if not weights[best]:
+                index, scores = None, logits
+                best = self._best(logits, None, masked=True)
+                weights = self._exp(logits, logits[best], 1.0)
+                self._close(weights, 0, room)
+        return self._choose(scores, index, best, weights, 1.0 - kept / total, sampling, random)
 
-    def _close(self, values: NDArray[np.float32], value: float, room: int) -> None:
-        """Write a value over what the row, which has `room` tokens, does not allow."""
-        if self._size - room <= FEW:
+    def _best(self, logits: Logits, allowed: NDArray[np.intp] | None, *, masked: bool) -> int:
+        """The best token that the row allows."""
+        if allowed is not None:
+            return int(allowed[logits[allowed].argmax()])
+        best = int(logits.argmax())
+        if not masked or allows(self.row, best):
+            return best
+        scores = logits.copy()
+        self._close(scores, -np.inf, count(self.row))
+        return int(scores.argmax())
+
+    def _near(self, logits: Logits, top: np.float32, temperature: float) -> NDArray[np.intp] | None:
+        """The tokens whose scores matter, ascending; None for all of them."""
+        near = np.greater(logits, top - np.float32(REACH * temperature), out=self._flags)
+        return np.flatnonzero(near) if np.count_nonzero(near) <= MOST * self._size else None
+
+    def _close(
+        self, values: NDArray[np.float32], value: float, room: int, index: NDArray[np.intp] | None = None
+    ) -> None:
+        """Write a value over what the row, which has `room` tokens, does not allow; `values` are those of `index`."""
+        if index is not None:
+            values[(self.row[index >> 5] >> (index & 31).astype(np.uint32)) & 1 == 0] = value
+        elif self._size - room <= FEW:
             closed = tokens_of(~self.row)
             values[closed[: self._size - room]] = value  # beyond the vocabulary a row ends in zeros
         else:
@@ -87,18 +129,20 @@ class Sampler:
     def _choose(
         self,
         scores: Logits,
+        index: NDArray[np.intp] | None,
         best: int,
         weights: NDArray[np.float32],
-        kept: float,
         lost: float,
         sampling: Sampling,
         random: Generator | None,
     ) -> Choice:
-        """Choose among weights, exp(score - best score), 0 where nothing may be chosen; `kept` is their sum."""
-        index = best if sampling.temperature <= 0 else self._draw(scores, best, weights, sampling, random)
+        """Choose among weights, exp(score - best score), 0 where nothing may be chosen; they are those of `index`."""
+        kept = float(weights.sum())
+        place = best if sampling.temperature <= 0 else self._draw(scores, best, weights, sampling, random)
         distance = float(np.dot(weights, scores)) / kept - float(scores[best])
         entropy = max(0.0, float(np.log(kept)) - distance)
-        return Choice(index, Signal(max(0.0, lost), entropy, float(weights[index]) / kept))
+        token = place if index is None else int(index[place])
+        return Choice(token, Signal(max(0.0, lost), entropy, float(weights[place]) / kept))
 
     def _exp(self, scores: Logits, top: np.float32, temperature: float) -> NDArray[np.float32]:
         """exp((score - top) / temperature), in scratch space."""
