@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridle.card import Card, ThinkingCard
+from bridle.cli import main
 from bridle.engine import scripted
 from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar.compile import Compiler
@@ -102,3 +106,42 @@ def scripted_model(texts: list[str], *, thinking: bool = False, context: int = 8
     """A model that answers with the texts in turn."""
     card = Card(name="scripted", thinking=ThinkingCard() if thinking else ThinkingCard(budget=0))
     return Model(scripted.engine(texts, context=context), card)
+
+
+class Result:
+    """What a command did."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def bridle(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Runs a command in this process, in a workspace with a few files."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "todo.txt").write_text("buy milk\n", encoding="utf-8")
+    monkeypatch.chdir(workspace)
+    monkeypatch.setenv("BRIDLE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*args: str, stdin: str | None = None) -> Result:
+        import io
+
+        monkeypatch.setattr(sys, "argv", ["bridle", *args])
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Result(code, captured.out, captured.err)
+
+    return run

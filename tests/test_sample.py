@@ -93,6 +93,12 @@ def test_sampling_follows_the_distribution(sampling: Sampling, share: float, sca
     assert np.abs(error).max() < 5, "a token is drawn too often or too rarely"
 
 
+def test_without_a_mask_anything_may_be_chosen() -> None:
+    logits = np.arange(100, dtype=np.float32)
+    choice = Sampler(100).choose(logits, Sampling(), None, masked=False)
+    assert (choice.token, choice.signal.masked) == (99, 0)
+
+
 def test_a_row_of_bits_reads_back() -> None:
     random = np.random.default_rng(1)
     allowed = random.random(997) < 0.3

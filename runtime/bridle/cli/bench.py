@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -158,6 +159,55 @@ def agents(
             f"{load.reused_share:.1%}",
         )
     stdout().print(table)
+
+
+@app.command("mask")
+def mask(
+    folder: Annotated[Path, typer.Argument(help="Schemas with instances, in the layout of MaskBench.")],
+    model: ModelOption = None,
+    limit: Annotated[int, typer.Option(min=0, help="Schemas, spread over the folder; 0 for all.")] = 0,
+    failures: Annotated[bool, typer.Option("--failures", help="Also name what was judged wrong or refused.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Time masks over the vocabulary of a model (one without weights will do), and see whether they are right."""
+    from rich.progress import track
+    from rich.table import Table
+
+    from bridle.engine.llama import load_model, read_vocabulary
+    from bridle.evals import mask as benchmark
+    from bridle.local import find_model
+
+    path = find_model(model or settings().model)
+    cases = benchmark.read_cases(folder, limit)
+    vocabulary = read_vocabulary(load_model(path, vocabulary_only=True))
+    rounds = track(cases, "measuring", console=stderr(), transient=True, disable=as_json)
+    found = benchmark.measure(rounds, vocabulary)
+    result = found.as_json()
+    if as_json:
+        named = {"refused": found.refused, "wrong": [*found.valid_rejected, *found.invalid_accepted]}
+        print_json({**result, **(cast("dict[str, JsonValue]", named) if failures else {})})
+        return
+    counts = Table(title=f"{len(cases)} schemas, {vocabulary.size} tokens in the vocabulary", **PLAIN)
+    counts.add_column("")
+    counts.add_column("", justify="right")
+    for name, value in result.items():
+        if isinstance(value, int):
+            counts.add_row(name.replace("_", " "), f"{value:,}")
+    times = Table(title="microseconds", **PLAIN)
+    times.add_column("")
+    for column in ("p50", "p99", "p99.9", "max"):
+        times.add_column(column, justify="right")
+    for name, seconds in found.times.items():
+        times.add_row(name, *(f"{value:,.1f}" for value in benchmark.summary(seconds).values()))
+    stdout().print(counts, times)
+    if failures:
+        for kind, names in (
+            ("refused", found.refused),
+            ("valid, rejected", found.valid_rejected),
+            ("invalid, accepted", found.invalid_accepted),
+        ):
+            for name in names:
+                stdout().print(f"{kind}: {name}", markup=False, highlight=False)
 
 
 def numbers(text: str) -> list[int]:

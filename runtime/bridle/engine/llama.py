@@ -77,7 +77,6 @@ class LlamaBackend:
 
     def __init__(self, path: Path, settings: LlamaSettings, on_progress: Callable[[float], None] | None = None) -> None:
         self._context = self._model = None
-        LLAMA.llama_log_set(_keep_log, ctypes.c_void_p(0))
         LLAMA.llama_backend_init()
         self._model = load_model(path, settings.gpu_layers, on_progress)
         self.metadata: Mapping[str, str] = read_metadata(self._model)
@@ -210,6 +209,7 @@ def load_model(
     Raises:
         ModelError: llama.cpp refuses the file; the message has its reason.
     """
+    LLAMA.llama_log_set(_keep_log, ctypes.c_void_p(0))
     params = LLAMA.llama_model_default_params()
     params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
     params.vocab_only = vocabulary_only

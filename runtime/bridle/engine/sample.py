@@ -70,7 +70,7 @@ class Sampler:
             signal: whether to say what the model made of it; a greedy choice is quicker without.
         """
         room = count(self.row) if masked else self._size
-        allowed = tokens_of(self.row) if room <= FEW else None
+        allowed = tokens_of(self.row) if masked and room <= FEW else None
         if not signal and sampling.temperature <= 0:
             return Choice(self._best(logits, allowed, masked=masked), UNKNOWN)
         top = int(logits.argmax())

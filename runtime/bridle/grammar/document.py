@@ -18,10 +18,14 @@ from bridle.grammar.shortest import shortest
 
 SLACK = 48
 """Tokens, beyond twice the shortest document, from which a way to the end that is not found counts as none."""
-CHECKPOINT = 64
+CHECKPOINT = 256
 """Tokens between two looks at the way to the end, at most: no more than these are ever taken back."""
+AGAIN = 16
+"""Tokens until it is looked for again where it was not found."""
 CLOSENESS = 4
 """One look for every 1/4 of the room beside the way: near the limit, one a token."""
+EFFORT = 1_000
+"""How hard a way to the end is looked for in the middle of a document."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +156,10 @@ class Document:
             if len(known) <= self._left and self._leads_to_end(known):
                 return self._hold(known)
         tail = self._compiled[self._index].tail
-        found = shortest(self._matcher, self._compiler.closers, tail, limit=self._left)
+        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT)
         if found is not None and len(found) <= self._left:
             return self._hold(found)
-        self._look_at = len(self._tokens) + CHECKPOINT // CLOSENESS
+        self._look_at = len(self._tokens) + AGAIN
         return self._left > self._watch
 
     def _hold(self, way: list[int]) -> bool:

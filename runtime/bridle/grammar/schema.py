@@ -158,8 +158,10 @@ def outlines_term(source: Any) -> Form[Any] | None:
     return Grammar.regex(cast("str", dsl.to_regex(source)))
 
 
-def tighten(schema: Schema) -> dict[str, JsonValue]:
+def tighten(schema: Schema, *, close: bool = True) -> dict[str, JsonValue]:
     """A schema that a grammar can hold closely; every document of it is a document of the original.
+
+    Without `close`, objects that do not say whether they are closed stay open.
 
     >>> tighten({"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}}})["additionalProperties"]
     False
@@ -174,15 +176,15 @@ def tighten(schema: Schema) -> dict[str, JsonValue]:
         result["pattern"] = f"^(?:{pattern})$"
     for key in _SCHEMA_MAPS:
         if isinstance(inner := result.get(key), dict):
-            result[key] = {name: _tighten_any(value) for name, value in inner.items()}
+            result[key] = {name: _tighten_any(value, close) for name, value in inner.items()}
     for key in _SCHEMA_LISTS:
         if isinstance(inner := result.get(key), list):
-            result[key] = [_tighten_any(value) for value in inner]
+            result[key] = [_tighten_any(value, close) for value in inner]
     for key in _SCHEMAS:
         if key in result:
-            result[key] = _tighten_any(result[key])
+            result[key] = _tighten_any(result[key], close)
     composed = any(key in result for key in ("allOf", "anyOf", "oneOf", "$ref", "patternProperties", "not", "if"))
-    if "properties" in result and "additionalProperties" not in result and not composed:
+    if close and "properties" in result and "additionalProperties" not in result and not composed:
         result["additionalProperties"] = False
     kinds = result.get("type")
     if kinds in ("integer", "number") or (isinstance(kinds, list) and {"integer", "number"} & set(map(str, kinds))):
@@ -193,8 +195,8 @@ def tighten(schema: Schema) -> dict[str, JsonValue]:
     return result
 
 
-def _tighten_any(value: JsonValue) -> JsonValue:
-    return cast("JsonValue", tighten(value)) if isinstance(value, dict) else value
+def _tighten_any(value: JsonValue, close: bool) -> JsonValue:
+    return cast("JsonValue", tighten(value, close=close)) if isinstance(value, dict) else value
 
 
 def blame(schema: Schema, compiler: Compiler) -> tuple[str, str]:

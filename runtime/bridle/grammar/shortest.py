@@ -26,10 +26,12 @@ WALK_LIMIT = 4_096
 """Tokens after which a way is given up."""
 STATES = 2_000
 """States searched at one place before a stretch of text is tried; each costs about 0.1 ms."""
+EFFORT = 4_000
+"""States searched on one way before it is given up, if not said."""
 STRETCHES = 4
 """Stretches of text tried before a place is given up."""
-ESCAPES = 200
-"""Places searched on one way before it is given up."""
+RUN = 40
+"""Times that one character is repeated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,95 +76,122 @@ class Closers:
 
 
 def shortest(
-    matcher: llguidance.LLMatcher, closers: Closers, tail: Sequence[int] = (), limit: int = WALK_LIMIT
+    matcher: llguidance.LLMatcher,
+    closers: Closers,
+    tail: Sequence[int] = (),
+    limit: int = WALK_LIMIT,
+    effort: int = EFFORT,
 ) -> list[int] | None:
     """Tokens that end the document from the matcher's state (which is left as it is), or None if none were found.
 
     At most `limit` tokens; the empty list where the document may end right here. `tail` are tokens that end it from
-    almost anywhere, if there are such: free text up to a marker looks endless from inside.
+    almost anywhere, if there are such: free text up to a marker looks endless from inside. `effort` bounds the search.
     """
-    walker = matcher.deep_copy()
-    way: list[int] = []
-    escapes = 0
-    while len(way) <= limit and escapes <= ESCAPES:
-        if walker.is_accepting():
-            return way
-        step = walker.compute_ff_tokens() or _close(walker, closers, tail)
-        if not step:
-            step = _escape(walker, closers, tail)
-            escapes += 1
-        if not step or not walker.consume_tokens(step):
-            return None
-        way += step
-    return None
+    return _Way(closers, tail, effort).find(matcher, limit)
 
 
-def _close(walker: llguidance.LLMatcher, closers: Closers, tail: Sequence[int]) -> list[int]:
-    """Tokens that close something here, if there are any."""
-    if tail and walker.validate_tokens(list(tail)) == len(tail):
-        return list(tail)
-    in_text = _first(walker, closers.letters) is not None
-    if not in_text:
-        for family in (closers.brackets, closers.commas):
-            if (token := _first(walker, family)) is not None:
+class _Way:
+    def __init__(self, closers: Closers, tail: Sequence[int], effort: int) -> None:
+        self._closers = closers
+        self._tail = list(tail)
+        self._effort = effort
+
+    def find(self, matcher: llguidance.LLMatcher, limit: int) -> list[int] | None:
+        walker = matcher.deep_copy()
+        way: list[int] = []
+        while len(way) <= limit:
+            if walker.is_accepting():
+                return way
+            step = walker.compute_ff_tokens() or self._close(walker) or self._escape(walker)
+            if not step or not walker.consume_tokens(step):
+                return None
+            way += step
+        return None
+
+    def _close(self, walker: llguidance.LLMatcher) -> list[int]:
+        """Tokens that close something here, if there are any."""
+        closers, tail = self._closers, self._tail
+        if tail and walker.validate_tokens(tail) == len(tail):
+            return tail.copy()
+        in_text = _first(walker, closers.letters) is not None
+        if not in_text:
+            for family in (closers.brackets, closers.commas):
+                if (token := _first(walker, family)) is not None:
+                    return [token]
+        for family in (closers.quotes, closers.tags, closers.markers):
+            token = _first(walker, family)
+            if token is not None and self._leaves_text(walker, token):
                 return [token]
-    for family in (closers.quotes, closers.tags, closers.markers):
-        token = _first(walker, family)
-        if token is not None and _leaves_text(walker, token, closers):
-            return [token]
-    if not in_text and (token := _first(walker, closers.quotes[-1:])) is not None:
-        return [token]  # a string begins
-    return []
+        if not in_text and (token := _first(walker, closers.quotes[-1:])) is not None:
+            return [token]  # a string begins
+        return []
 
+    def _leaves_text(self, walker: llguidance.LLMatcher, token: int) -> bool:
+        child = walker.deep_copy()
+        if not child.consume_token(token):
+            return False
+        return child.is_accepting() or _first(child, self._closers.letters) is None or bool(child.compute_ff_tokens())
 
-def _leaves_text(walker: llguidance.LLMatcher, token: int, closers: Closers) -> bool:
-    child = walker.deep_copy()
-    if not child.consume_token(token):
-        return False
-    return child.is_accepting() or _first(child, closers.letters) is None or bool(child.compute_ff_tokens())
+    def _over(self, walker: llguidance.LLMatcher) -> bool:
+        """Whether something is forced or can be closed here."""
+        return walker.is_accepting() or bool(walker.compute_ff_tokens()) or bool(self._close(walker))
 
+    def _escape(self, walker: llguidance.LLMatcher) -> list[int]:
+        """Few tokens after which something is forced or can be closed; long words where none is near."""
+        closers, prefix = self._closers, list[int]()
+        run = self._run(walker)
+        walker = walker.deep_copy()
+        for stretch in range(STRETCHES):
+            for characters in (closers.characters, closers.digits):
+                if found := self._search(walker, characters, STATES // (10 if run else 1)):
+                    return min(prefix + found, run or prefix + found, key=len)
+            if run or self._effort <= 0:
+                break
+            for _ in range(8 * 4**stretch):
+                word = _first(walker, closers.words)
+                word = _first(walker, closers.characters) if word is None else word
+                if word is None or not walker.consume_token(word):
+                    return []
+                prefix.append(word)
+        return run
 
-def _escape(walker: llguidance.LLMatcher, closers: Closers, tail: Sequence[int]) -> list[int]:
-    """Few tokens after which something is forced or can be closed; long words where none is near."""
-    prefix = list[int]()
-    walker = walker.deep_copy()
-    for stretch in range(STRETCHES):
-        for characters in (closers.characters, closers.digits):
-            if found := _search(walker, characters, closers, tail):
-                return prefix + found
-        for _ in range(8 * 4**stretch):
-            word = _first(walker, closers.words)
-            word = _first(walker, closers.characters) if word is None else word
-            if word is None or not walker.consume_token(word):
-                return []
-            prefix.append(word)
-    return []
+    def _run(self, start: llguidance.LLMatcher) -> list[int]:
+        """The same over and over: what is owed is often just a length, or digits around anything."""
+        closers, runs = self._closers, list[list[int]]()
+        single = [[token] for token in (*closers.digits[:2], *closers.characters[:2])]
+        for family in (*single, [*closers.words[::20], *closers.characters[:1]]):
+            walker, run = start.deep_copy(), list[int]()
+            while len(run) < RUN and (token := _first(walker, family)) is not None and walker.consume_token(token):
+                run.append(token)
+                if self._over(walker):
+                    runs.append(run)
+                    break
+        return min(runs, key=len) if runs else []
 
+    def _search(self, start: llguidance.LLMatcher, characters: Sequence[int], most: int) -> list[int]:
+        """Best-first over characters, fewest idle ones first: a character is idle if the state looks the same after.
 
-def _search(start: llguidance.LLMatcher, characters: Sequence[int], closers: Closers, tail: Sequence[int]) -> list[int]:
-    """Best-first over characters, fewest idle ones first: a character is idle if the state looks the same after it.
-
-    Characters that lead to states of one look are taken for alike, save digits, which look alike but count.
-    """
-    order = count()
-    queue = [(0, 0, next(order), start, tuple(_all(start, closers.characters)), list[int]())]
-    states = 0
-    while queue and states < STATES:
-        idle, depth, _, state, look, path = heappop(queue)
-        alike = set[tuple[int, ...]]()
-        tried = look if characters is closers.characters else _all(state, characters)
-        for token in (token for token in tried if token not in closers.escapes or len(tried) == 1):
-            child = state.deep_copy()
-            states += 1
-            child.consume_token(token)
-            if child.is_accepting() or child.compute_ff_tokens() or _close(child, closers, tail):
-                return [*path, token]
-            child_look = tuple(_all(child, closers.characters))
-            if characters is closers.digits or child_look not in alike:
-                alike.add(child_look)
-                entry = (idle + (child_look == look), depth + 1, next(order), child, child_look, [*path, token])
-                heappush(queue, entry)
-    return []
+        Characters that lead to states of one look are taken for alike, save digits, which look alike but count.
+        """
+        closers, order = self._closers, count()
+        queue = [(0, 0, next(order), start, tuple(_all(start, closers.characters)), list[int]())]
+        least = self._effort - min(most, self._effort)
+        while queue and self._effort > least:
+            idle, depth, _, state, look, path = heappop(queue)
+            alike = set[tuple[int, ...]]()
+            tried = look if characters is closers.characters else _all(state, characters)
+            for token in (token for token in tried if token not in closers.escapes or len(tried) == 1):
+                child = state.deep_copy()
+                self._effort -= 1
+                child.consume_token(token)
+                if self._over(child):
+                    return [*path, token]
+                child_look = tuple(_all(child, closers.characters))
+                if characters is closers.digits or child_look not in alike:
+                    alike.add(child_look)
+                    entry = (idle + (child_look == look), depth + 1, next(order), child, child_look, [*path, token])
+                    heappush(queue, entry)
+        return []
 
 
 def _first(matcher: llguidance.LLMatcher, tokens: Iterable[int]) -> int | None:

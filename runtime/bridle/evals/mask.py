@@ -1,0 +1,245 @@
+"""How fast and how right masks are, over a folder of schemas with instances that are valid and ones that are not.
+
+The folder has the layout of MaskBench (Moskal, 2025): JSON files with `schema` and `tests`, each test with `data` and
+`valid`. An instance is spelled as a model would, and walked token by token the way the engine does: mask, choose,
+commit. A schema is taken at its word: objects that do not say they are closed are open.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from jsonschema.exceptions import SchemaError
+from pydantic import JsonValue
+
+from bridle.engine.base import Sampling
+from bridle.engine.mask import allows
+from bridle.engine.sample import Sampler
+from bridle.engine.vocabulary import Vocabulary
+from bridle.errors import BridleError, EngineError, UsageError
+from bridle.grammar.base import NATURAL
+from bridle.grammar.compile import Compiler
+from bridle.grammar.document import Document, Phase
+from bridle.grammar.schema import Schema, json_rule, tighten
+
+ROOM = 256
+"""Tokens of budget beyond twice an instance, so that it is the grammar that decides."""
+LIKELY = 30.0
+"""Score of the token that is to be chosen; the others' are normal with this standard deviation:"""
+SPREAD = 2.5
+
+Timings = dict[str, list[float]]
+
+
+@dataclass
+class Found:
+    """What came of the schemas so far. Lists of reasons name the schema."""
+
+    schemas: int = 0
+    usable: int = 0
+    """Schemas that compile."""
+    exact: int = 0
+    """Of these, the ones whose grammar alone decides what is valid."""
+    checked_after: int = 0
+    """Of these, the ones whose documents are checked once they are whole."""
+    passing: int = 0
+    """Usable schemas with every instance judged right."""
+    valid: int = 0
+    invalid: int = 0
+    valid_rejected: list[str] = field(default_factory=list[str])
+    invalid_accepted: list[str] = field(default_factory=list[str])
+    refused: list[str] = field(default_factory=list[str])
+    allowed_then_rejected: int = 0
+    """Tokens that a mask allowed and the matcher then did not take."""
+    forced_otherwise: int = 0
+    """Times that what is forced spells a valid instance in other tokens than the tokenizer does."""
+    tokens: int = 0
+    forced: int = 0
+    times: Timings = field(default_factory=dict[str, list[float]])
+    """Seconds, by what was done."""
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """Counts, and times in microseconds."""
+        timings = {name: summary(times) for name, times in self.times.items()}
+        return {
+            "schemas": self.schemas,
+            "usable": self.usable,
+            "exact": self.exact,
+            "checked_after": self.checked_after,
+            "passing": self.passing,
+            "valid": self.valid,
+            "invalid": self.invalid,
+            "valid_rejected": len(self.valid_rejected),
+            "invalid_accepted": len(self.invalid_accepted),
+            "allowed_then_rejected": self.allowed_then_rejected,
+            "forced_otherwise": self.forced_otherwise,
+            "tokens": self.tokens,
+            "forced": self.forced,
+            "mask_us": cast("JsonValue", timings.get("mask", {})),
+            "first_mask_us": cast("JsonValue", timings.pop("first mask", {})),
+            "timings": cast("JsonValue", timings),
+        }
+
+
+def summary(times: Sequence[float]) -> dict[str, float]:
+    """Percentiles in microseconds."""
+    if not times:
+        return {}
+    micro = np.array(times) * 1e6
+    shares = {"p50": 50, "p99": 99, "p999": 99.9, "max": 100}
+    return {name: round(float(np.percentile(micro, share)), 1) for name, share in shares.items()}
+
+
+def read_cases(folder: Path, limit: int = 0) -> list[Path]:
+    """The schemas of a folder, or `limit` of them spread over it.
+
+    Raises:
+        UsageError: there are none.
+    """
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise UsageError(f"there are no schemas in {folder}", hint="name a folder of MaskBench's JSON files")
+    return paths[:: max(1, len(paths) // limit)][:limit] if limit else paths
+
+
+def measure(paths: Iterable[Path], vocabulary: Vocabulary) -> Found:
+    """Walk all instances of all schemas.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    bench, found = _Bench(vocabulary), Found()
+    for path in paths:
+        case = _read(path)
+        bench.schema(path.stem, case["schema"], case.get("tests", []), found)
+    return found
+
+
+def _read(path: Path) -> Any:
+    try:
+        case = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    if not isinstance(case, dict) or "schema" not in case:
+        raise UsageError(f"{path} has no schema", hint="files look like MaskBench's, with 'schema' and 'tests'")
+    return cast("Any", case)
+
+
+class _Bench:
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.compiler = Compiler(vocabulary)
+        self._sampler = Sampler(vocabulary.size)
+        noise = np.random.default_rng(0).standard_normal(vocabulary.size) * SPREAD
+        self._logits = noise.astype(np.float32)
+        self._end = min(vocabulary.eog)
+        self._warm()
+
+    def schema(self, name: str, schema: Any, tests: Sequence[Mapping[str, Any]], found: Found) -> None:
+        """One schema with its instances."""
+        found.schemas += 1
+        start = time.perf_counter()
+        try:
+            rule = f"start: {json_rule(tighten(schema, close=False), NATURAL)}"
+            document = self._document(rule, ROOM)
+            document.fill(self._sampler.row)
+        except (BridleError, SchemaError) as error:
+            found.refused.append(f"{name}: {error}")
+            return
+        _note(found.times, "first mask", time.perf_counter() - start)
+        found.usable += 1
+        found.exact += 1
+        right = True
+        for test in tests:
+            accepted = self.accepts(rule, test["data"], found, valid=test["valid"])
+            found.valid += bool(test["valid"])
+            found.invalid += not test["valid"]
+            right &= accepted == test["valid"]
+            if accepted != test["valid"]:
+                (found.invalid_accepted if accepted else found.valid_rejected).append(name)
+        found.passing += right
+
+    def accepts(self, rule: str, instance: JsonValue, found: Found, *, valid: bool = True) -> bool:
+        """Walk an instance to its end, or to where no mask allows it."""
+        text = json.dumps(instance, ensure_ascii=False)
+        tokens = [*self.vocabulary.tokenize(text, False), self._end]
+        document = self._document(rule, 2 * len(tokens) + ROOM)
+        at = 0
+        while at < len(tokens) and not document.finished:
+            if forced := self._timed(found, "forced", document.forced):
+                due = tokens[at : at + len(forced)]
+                if forced != due:
+                    found.forced_otherwise += valid and self._same_text(forced, tokens[at:])
+                    return False
+                document.advance(forced)
+                at += len(forced)
+                found.forced += len(forced)
+                continue
+            if not self._choose(document, tokens[at], found):
+                return False
+            at += 1
+        found.tokens += at
+        return at >= len(tokens) - 1 and document.finished
+
+    def _choose(self, document: Document, token: int, found: Found) -> bool:
+        """One token, chosen and taken the way the engine does; False if the mask has none of it."""
+        sampler, logits = self._sampler, self._logits
+        logits[token], usual = LIKELY, logits[token]
+        clock = time.perf_counter
+        start = clock()
+        document.fill(sampler.row)
+        masked = clock()
+        allowed = allows(sampler.row, token)
+        if allowed:
+            asked = clock()
+            sampler.choose(logits, Sampling(), None, masked=True, signal=False)
+            chosen = clock()
+            try:
+                document.advance([token])
+            except EngineError:
+                found.allowed_then_rejected += 1
+                allowed = False
+            done = clock()
+            sampler.choose(logits, Sampling(), None, masked=True)
+            told = clock()
+            for name, seconds in (
+                ("mask", masked - start),
+                ("choose", chosen - asked),
+                ("commit", done - chosen),
+                ("all three", masked - start + done - asked),
+                ("choose, with signals", told - done),
+            ):
+                _note(found.times, name, seconds)
+        logits[token] = usual
+        return allowed
+
+    def _timed(self, found: Found, name: str, call: Callable[[], list[int]]) -> list[int]:
+        start = time.perf_counter()
+        result = call()
+        _note(found.times, name, time.perf_counter() - start)
+        return result
+
+    def _same_text(self, forced: list[int], due: list[int]) -> bool:
+        """Whether forced tokens spell what comes, in other tokens."""
+        said, wanted = self.vocabulary.spell(forced), self.vocabulary.spell(due[:-1])
+        return wanted.startswith(said)
+
+    def _document(self, rule: str, budget: int) -> Document:
+        compiled = self.compiler.compile(rule)
+        least = len(compiled.minimum or ())
+        return Document(self.compiler, [Phase("document", rule)], max(budget, 2 * least))
+
+    def _warm(self) -> None:
+        schema: Schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+        for _ in range(20):
+            self.accepts(f"start: {json_rule(tighten(schema), NATURAL)}", {"a": "some words"}, Found())
+
+
+def _note(times: Timings, name: str, seconds: float) -> None:
+    times.setdefault(name, []).append(seconds)
