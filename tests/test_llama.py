@@ -14,6 +14,7 @@ import pytest
 
 import laws
 from bridle.card import card_for
+from bridle.engine.archive import Archive
 from bridle.engine.base import Generation, Logits, Part, Request, Sampling, Stop
 from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
@@ -275,3 +276,33 @@ def test_a_second_start_does_not_read_the_tools_again(tmp_path: Path) -> None:
     assert first.usage.reused == 0
     assert second.usage.reused > 400
     assert second.ids == first.ids
+
+
+@pytest.mark.parametrize("kind", ["mamba", "jamba", "lfm2"])
+def test_models_that_keep_one_state_are_right(kind: str, tmp_path: Path) -> None:
+    """Recurrent and hybrid: prompts that grow, that part midway, and that begin as a run before did."""
+    path = tmp_path / f"{kind}.gguf"
+    command = [sys.executable, str(BENCHMARKS / "hybrid_model.py"), "--vocab", str(COLT), "--kind", kind]
+    subprocess.run([*command, "--out", str(path)], check=True, capture_output=True)
+    random = np.random.default_rng(3)
+    base = random.integers(300, 1_500, 120).tolist()
+    prompts = [base, [*base, *range(400, 430)], [*base[:60], *range(500, 540)], [*base, 700, 701]]
+
+    def ask(engine: EngineThread, prompt: list[int]) -> Generation:
+        return asyncio.run(engine.generate(Request(prompt, 12, session="run", stable=100)))
+
+    def start(archive: Archive | None = None) -> EngineThread:
+        backend = LlamaBackend(path, LlamaSettings(context=512, slots=4))
+        assert not backend.rewinds
+        return EngineThread(backend, archive=archive)
+
+    wanted: list[list[int]] = []
+    found: list[Generation] = []
+    for prompt in prompts:
+        with start() as engine:
+            wanted.append(ask(engine, prompt).ids)
+    for _ in range(2):
+        with start(Archive(tmp_path / "states", least=50)) as engine:
+            found = [ask(engine, prompt) for prompt in prompts]
+        assert [generation.ids for generation in found] == wanted
+    assert found[0].usage.reused == 100, "what the first start has read"

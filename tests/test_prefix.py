@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import laws
 from bridle.engine.archive import Archive
@@ -94,12 +95,13 @@ def test_a_model_that_cannot_rewind_is_still_right(words: Vocabulary, compiler: 
             laws.law_of_speed(engine, script, prompt, documents, Request([*prompt, 9], 30))
 
 
-def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rewinds", [True, False])
+def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Path, rewinds: bool) -> None:
     shared = list(range(9, 90)) * 3
 
     def start(last: int) -> tuple[Generation, int]:
         archive = Archive(tmp_path / "states")
-        backend = ScriptedBackend(laws.random_script(words.size), words)
+        backend = ScriptedBackend(laws.random_script(words.size), words, rewinds=rewinds)
         scheduler = Scheduler(backend, archive=archive)
         sequence = Running(Request([*shared, 100, last], 8, stable=len(shared), drafts=False), words)
         scheduler.submit(sequence)

@@ -99,7 +99,8 @@ class LlamaBackend:
         places = self._batch.fill(parts)
         code = LLAMA.llama_decode(self._context, self._batch.native)
         if code != 0:
-            raise EngineError(_decode_error(code), hint="lower the context or the number of parallel runs")
+            hint = "allow more cells, or fewer requests at once" if code == 1 else ""
+            raise EngineError(_decode_error(code), hint=hint)
         return [self._row(place) for place in places]
 
     def share(self, source: int, target: int, length: int) -> None:

@@ -90,8 +90,9 @@ class Prefixes:
         return target
 
     def keep(self, slot: Slot, stable: int) -> None:
-        """Put the state of the first tokens of a slot on disk, if it is worth it."""
-        if self._archive is not None and 0 < stable <= slot.length and self._archive.wants(slot.tokens[:stable]):
+        """Put the state of the first tokens of a slot on disk, if it is worth it and can be had."""
+        there = 0 < stable <= slot.length if self._backend.rewinds else 0 < stable == slot.length
+        if self._archive is not None and there and self._archive.wants(slot.tokens[:stable]):
             self._archive.save(slot.tokens[:stable].copy(), self._backend.save(slot.id, stable))
 
     def nearest(self, prompt: Tokens, prefer: Slot | None = None) -> tuple[Slot, int]:

@@ -146,6 +146,8 @@ class Scheduler:
         for sequence in sorted(self.running, key=lambda sequence: sequence.prefilling):
             pending, sequence.draft = sequence.pending, NOTHING
             take = min(len(pending), room, STRETCH if decoding and sequence.prefilling else room)
+            if not self.backend.rewinds and sequence.evaluated < (stable := sequence.request.stable):
+                take = min(take, stable - sequence.evaluated)  # where it can be kept for other runs
             if not take:
                 continue
             tokens, wanted = pending[:take], int(take == len(pending))
