@@ -17,11 +17,19 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
     from rich.table import Table
 
+    from bridle.evals import agents as agents_module
     from bridle.evals import peers as peers_module
     from bridle.model import Model
 
 PLAIN: Any = {"box": None, "pad_edge": False, "header_style": "bold", "title_justify": "left"}
 """How tables look."""
+
+SERVED = 2048
+"""Tokens of each slot of a llama-server."""
+ServerOption = Annotated[
+    Path | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
+]
+PlotOption = Annotated[Path | None, typer.Option("--plot", help="Draw a chart into this PNG.", show_default=False)]
 
 app = typer.Typer(help="Benchmarks, on this machine.", no_args_is_help=True)
 
@@ -36,6 +44,8 @@ def decode(
     peers: Annotated[
         bool, typer.Option("--peers", help="Also other engines that are installed: pip install 'bridle[bench]'.")
     ] = False,
+    server: ServerOption = None,
+    plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Time a tool call decoded under its grammar, with and without drafts, against free text of the same length."""
@@ -54,13 +64,17 @@ def decode(
 
         speeds = asyncio.run(benchmark.measure(loaded, repeat, on_round=on_round))
         batches = asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, on_round=on_round)) if sizes else []
-        others = measure_peers(loaded, model, repeat, on_round) if peers else []
+        others = measure_peers(loaded, model, repeat, on_round, server) if peers or server else []
         name = loaded.name
+    result: dict[str, JsonValue] = {"model": name, "repeat": repeat}
+    result |= {way: speed.as_json() for way, speed in speeds.items()}
+    result |= {"batches": cast("list[JsonValue]", [vars(it) for it in batches])} if batches else {}
+    result |= {"peers": cast("list[JsonValue]", [it.as_json() for it in others])} if others else {}
+    if plot is not None:
+        from bridle.evals.plot import plot_decode
+
+        plot_decode(result, plot)
     if as_json:
-        result: dict[str, JsonValue] = {"model": name, "repeat": repeat}
-        result |= {way: speed.as_json() for way, speed in speeds.items()}
-        result |= {"batches": cast("list[JsonValue]", [vars(it) for it in batches])} if batches else {}
-        result |= {"peers": cast("list[JsonValue]", [it.as_json() for it in others])} if others else {}
         print_json(result)
         return
     table = Table(title=f"{name}, medians of {repeat}", **PLAIN)
@@ -91,13 +105,13 @@ def decode(
 
 
 def measure_peers(
-    loaded: Model, model: str | None, repeat: int, on_round: Callable[[int, int], None]
+    loaded: Model, model: str | None, repeat: int, on_round: Callable[[int, int], None], server: Path | None
 ) -> list[peers_module.Result]:
     """The same call by other engines."""
     from bridle.evals import peers
     from bridle.local import find_model
 
-    return peers.measure(loaded, find_model(model or settings().model), repeat, on_round)
+    return peers.measure(loaded, find_model(model or settings().model), repeat, on_round, server=server)
 
 
 def peers_table(results: Sequence[peers_module.Result]) -> Table:
@@ -123,6 +137,8 @@ def agents(
     model: ModelOption = None,
     count: Annotated[str, typer.Option("--agents", "-a", help="How many at once.", metavar="SIZES")] = "1,8",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Tool calls of each, after each other.")] = 4,
+    server: ServerOption = None,
+    plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Time agents that work at once on one model, each with a history of its own."""
@@ -131,24 +147,34 @@ def agents(
     from bridle.evals import agents as benchmark
 
     sizes, console = numbers(count), stderr()
-    loads: list[benchmark.Load] = []
+    loads: list[tuple[str, benchmark.Load]] = []
     with (
         open_model(model, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
         console.status("measuring") as status,
     ):
-        for number, size in enumerate([1, *sizes]):  # the first is to warm up
+        asyncio.run(benchmark.measure(loaded, max(sizes), 1))  # to warm up
+        for number, size in enumerate(sizes, 1):
             status.update(f"measuring {size} agents")
-            load = asyncio.run(benchmark.measure(loaded, size, steps, seed=number))
-            loads += [load] if number else []
+            loads.append(("bridle", asyncio.run(benchmark.measure(loaded, size, steps, seed=number))))
+            if server is not None:
+                loads.append(("llama-server", measure_served(server, loaded, model, size, steps, number)))
         name = loaded.name
+    told = [{"name": engine, **load.as_json()} for engine, load in loads]
+    result: dict[str, JsonValue] = {"model": name, "loads": cast("list[JsonValue]", told)}
+    if plot is not None:
+        from bridle.evals.plot import plot_agents
+
+        plot_agents(result, plot)
     if as_json:
-        print_json({"model": name, "loads": [load.as_json() for load in loads]})
+        print_json(result)
         return
     table = Table(title=f"{name}, {steps} steps each", **PLAIN)
-    for column in ("agents", "seconds", "tokens/s", "steps/s", "step p50", "p95", "first token p50", "reused"):
+    table.add_column("engine", no_wrap=True)
+    for column in ("agents", "seconds", "tokens/s", "steps/s", "step p50", "p95", "first token p50", "reused", "whole"):
         table.add_column(column, justify="right")
-    for load in loads:
+    for engine, load in loads:
         table.add_row(
+            engine,
             str(load.agents),
             f"{load.seconds:.2f}",
             f"{load.tokens_per_second:.1f}",
@@ -157,8 +183,22 @@ def agents(
             f"{load.step_p95:.2f} s",
             f"{load.first_token_p50:.2f} s",
             f"{load.reused_share:.1%}",
+            f"{load.whole:.0%}",
         )
     stdout().print(table)
+
+
+def measure_served(
+    server: Path, loaded: Model, model: str | None, agents: int, steps: int, seed: int
+) -> agents_module.Load:
+    """The same agents on a llama-server, which is started for them and warmed up like Bridle."""
+    from bridle.evals import server_agents
+    from bridle.evals.server import Server
+    from bridle.local import find_model
+
+    with Server(server, find_model(model or settings().model), slots=agents, context=SERVED) as running:
+        asyncio.run(server_agents.measure(running, loaded, agents, 1))
+        return asyncio.run(server_agents.measure(running, loaded, agents, steps, seed=seed))
 
 
 @app.command("mask")
@@ -166,6 +206,7 @@ def mask(
     folder: Annotated[Path, typer.Argument(help="Schemas with instances, in the layout of MaskBench.")],
     model: ModelOption = None,
     limit: Annotated[int, typer.Option(min=0, help="Schemas, spread over the folder; 0 for all.")] = 0,
+    plot: PlotOption = None,
     failures: Annotated[bool, typer.Option("--failures", help="Also name what was judged wrong or refused.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -183,6 +224,10 @@ def mask(
     rounds = track(cases, "measuring", console=stderr(), transient=True, disable=as_json)
     found = benchmark.measure(rounds, vocabulary)
     result = found.as_json()
+    if plot is not None:
+        from bridle.evals.plot import plot_mask
+
+        plot_mask(result, plot)
     if as_json:
         named = {"refused": found.refused, "wrong": [*found.valid_rejected, *found.invalid_accepted]}
         print_json({**result, **(cast("dict[str, JsonValue]", named) if failures else {})})

@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from pydantic import JsonValue
 
 from bridle.brief import brief
-from bridle.engine.base import Sampling, Usage
+from bridle.engine.base import Sampling
 from bridle.grammar.action import Actions
 from bridle.model import Model
 from bridle.prompt import Message
-from bridle.step import Progress, Step, take, total
+from bridle.step import Progress, Step, take
 from bridle.toolbox import TOOLBOX
 
 WORDS = [
@@ -58,62 +59,86 @@ class Load:
     first_token_p50: float
     reused_share: float
     """Of the tokens of all prompts, what was not read again."""
+    whole: float = 1.0
+    """Share of the documents that were whole and valid."""
 
     def as_json(self) -> dict[str, JsonValue]:
         """Rounded for reading."""
         return {name: round(float(value), 4) for name, value in vars(self).items()}
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One step of one agent, taken."""
+
+    text: str
+    first: float
+    """When its first token came, by `time.perf_counter`."""
+    output: int
+    prompt: int
+    """Tokens of the prompt."""
+    reused: int
+    """Of these, not read again."""
+    whole: bool = True
+    """The document is whole and valid."""
+
+
+Take = Callable[[Sequence[Message], int, int], Awaitable[Turn]]
+"""Takes a step: what was said, the agent's number, the seed of the sampling."""
+
+
 async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_tokens: int = 96) -> Load:
     """Let agents work at once, each `steps` steps after each other."""
     form = Actions({tool.name: tool.schema for tool in TOOLBOX}, "json", model.style)
+
+    async def take_turn(messages: Sequence[Message], number: int, seed: int) -> Turn:
+        heard: list[float] = []
+
+        def on_progress(progress: Progress) -> None:
+            if progress.stage != "reading":
+                heard.append(time.perf_counter())
+
+        sampling, session = Sampling(1.0, seed=seed), f"bench-{number}"
+        step = Step(messages, form, None, sampling, max_tokens, session=session, on_progress=on_progress, retries=0)
+        outcome = await take(step, model)
+        usage = outcome.usage
+        return Turn(outcome.text, heard[0], usage.output, usage.prompt, usage.reused)
+
     system = brief("", TOOLBOX, form, None, terse=model.card.prompt.terse)
+    return await measure_turns(take_turn, system, agents, steps, seed=seed)
+
+
+async def measure_turns(take: Take, system: str, agents: int, steps: int, *, seed: int = 0) -> Load:
+    """Let agents work at once, each `steps` steps after each other."""
     took: list[float] = []
     first: list[float] = []
-    usages: list[Usage] = []
+    turns: list[Turn] = []
 
     async def work(number: int) -> None:
         random = Random(seed * 1000 + number)
         messages = [Message("system", system), Message("user", f"agent {number}: {_text(random, 12)}")]
         for place in range(steps):
-            heard: list[float] = []
-
-            def on_progress(progress: Progress, heard: list[float] = heard) -> None:
-                if progress.stage != "reading":
-                    heard.append(time.perf_counter())
-
-            sampling = Sampling(1.0, seed=seed * 1000 + number * 100 + place)
-            step = Step(
-                messages,
-                form,
-                None,
-                sampling,
-                max_tokens,
-                session=f"bench-{number}",
-                on_progress=on_progress,
-                retries=0,
-            )
             start = time.perf_counter()
-            outcome = await take(step, model)
+            turn = await take(messages, number, seed * 1000 + number * 100 + place)
             took.append(time.perf_counter() - start)
-            first.append(heard[0] - start)
-            usages.append(outcome.usage)
-            messages += [Message("assistant", outcome.text), Message("tool", _text(random, 30))]
+            first.append(turn.first - start)
+            turns.append(turn)
+            messages += [Message("assistant", turn.text), Message("tool", _text(random, 30))]
 
     start = time.perf_counter()
     await asyncio.gather(*(work(number) for number in range(agents)))
     seconds = time.perf_counter() - start
-    usage = total(usages)
     return Load(
         agents=agents,
         steps=len(took),
         seconds=seconds,
-        tokens_per_second=usage.output / seconds,
+        tokens_per_second=sum(turn.output for turn in turns) / seconds,
         steps_per_second=len(took) / seconds,
         step_p50=statistics.median(took),
         step_p95=sorted(took)[int(0.95 * (len(took) - 1))],
         first_token_p50=statistics.median(first),
-        reused_share=usage.reused / usage.prompt,
+        reused_share=sum(turn.reused for turn in turns) / sum(turn.prompt for turn in turns),
+        whole=sum(turn.whole for turn in turns) / len(turns),
     )
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +25,9 @@ from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from bridle.evals.decode import BUDGET, SCHEMA, Case
+from bridle.evals.server import Server, is_whole
+from bridle.evals.server import version as server_version
+from bridle.evals.server import writer as server_writer
 from bridle.model import Model
 
 CALL: dict[str, JsonValue] = {
@@ -31,6 +36,11 @@ CALL: dict[str, JsonValue] = {
     "required": ["tool", "args"],
     "additionalProperties": False,
 }
+
+CONTEXT = 2048
+"""Tokens of a peer's context."""
+THREADS = len(os.sched_getaffinity(0))
+"""Of a peer: those that Bridle takes for a model that is not tiny."""
 
 Write = Callable[[int], str]
 """One document, by the seed of its sampling."""
@@ -56,14 +66,28 @@ class Result:
         return {name: round(it, 4) if isinstance(it, float) else it for name, it in vars(self).items()}
 
 
-def measure(model: Model, path: Path, repeat: int, on_round: Callable[[int, int], None] | None = None) -> list[Result]:
-    """Bridle with and without drafts, and every peer that is installed."""
-    with warnings.catch_warnings():
+def measure(
+    model: Model,
+    path: Path,
+    repeat: int,
+    on_round: Callable[[int, int], None] | None = None,
+    *,
+    server: Path | None = None,
+) -> list[Result]:
+    """Bridle with and without drafts, every peer that is installed, and a llama-server by the path of its binary.
+
+    Raises:
+        UsageError: the server does not start.
+    """
+    with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")  # what other engines warn of is not the reader's concern
-        return _measure(model, path, repeat, on_round)
+        running = stack.enter_context(Server(server, path, context=CONTEXT, threads=THREADS)) if server else None
+        return _measure(model, path, repeat, on_round, running)
 
 
-def _measure(model: Model, path: Path, repeat: int, on_round: Callable[[int, int], None] | None) -> list[Result]:
+def _measure(
+    model: Model, path: Path, repeat: int, on_round: Callable[[int, int], None] | None, server: Server | None
+) -> list[Result]:
     case = Case(model)
     tokens = list(case.prompt.tokens)
 
@@ -76,6 +100,8 @@ def _measure(model: Model, path: Path, repeat: int, on_round: Callable[[int, int
 
     writers: dict[str, Write] = {"bridle": bridle(drafts=False), "bridle, with drafts": bridle(drafts=True)}
     problems: dict[str, str] = {}
+    if server is not None:
+        writers["llama-server"] = server_writer(server, tokens, CALL, BUDGET)
     llama = _Llama(path, tokens)
     for name, make in PEERS.items():
         try:
@@ -96,13 +122,15 @@ def _measure(model: Model, path: Path, repeat: int, on_round: Callable[[int, int
                 continue
             if number:
                 runs[name].append((time.perf_counter() - start, text))
-    return _results({name: runs[name] for name in writers}, problems, model)
+    found = _results({name: runs[name] for name in writers}, problems, model)
+    own = server_version(server.binary) if server is not None else ""
+    return [replace(it, version=own) if it.name == "llama-server" else it for it in found]
 
 
 def _results(
     runs: Mapping[str, Sequence[tuple[float, str]]], problems: Mapping[str, str], model: Model
 ) -> list[Result]:
-    own = statistics.median(seconds for seconds, _ in runs["bridle"])
+    own, validator = statistics.median(seconds for seconds, _ in runs["bridle"]), Draft202012Validator(CALL)
     found: list[Result] = []
     for name, done in runs.items():
         lengths = [len(model.engine.vocabulary.tokenize(text, False)) for _, text in done]
@@ -114,7 +142,7 @@ def _results(
                 seconds,
                 statistics.median(1000 * took / max(1, n) for (took, _), n in zip(done, lengths, strict=True)),
                 statistics.median(lengths),
-                sum(_is_whole(text) for _, text in done) / len(done),
+                sum(is_whole(text, validator) for _, text in done) / len(done),
                 seconds / own,
             )
         )
@@ -127,7 +155,7 @@ class _Llama:
     def __init__(self, path: Path, prompt: list[int]) -> None:
         bindings: Any = import_module("llama_cpp")
         self.bindings, self.path, self.prompt = bindings, path, prompt
-        self.model: Any = bindings.Llama(str(path), n_ctx=2048, verbose=False)
+        self.model: Any = bindings.Llama(str(path), n_ctx=CONTEXT, n_threads=THREADS, verbose=False)
 
     def write(self, seed: int, **options: Any) -> str:
         """A completion of the prompt."""
@@ -185,7 +213,7 @@ def _enforcer(llama: _Llama, prompt: str) -> Write:
 
 def _guidance(llama: _Llama, prompt: str) -> Write:
     guidance: Any = import_module("guidance")
-    empty = guidance.models.LlamaCpp(llama.path, n_ctx=2048, echo=False)
+    empty = guidance.models.LlamaCpp(llama.path, n_ctx=CONTEXT, n_threads=THREADS, echo=False)
 
     def write(seed: int) -> str:
         done = empty + prompt + guidance.json(name="call", schema=CALL, temperature=1.0, max_tokens=BUDGET)
@@ -202,14 +230,6 @@ PEERS: dict[str, Callable[[_Llama, str], Write]] = {
     "lm-format-enforcer": _enforcer,
     "guidance": _guidance,
 }
-
-
-def _is_whole(text: str) -> bool:
-    validator: Any = Draft202012Validator(CALL)
-    try:
-        return next(validator.iter_errors(json.loads(text)), None) is None
-    except ValueError:
-        return False
 
 
 def _version(name: str) -> str:
