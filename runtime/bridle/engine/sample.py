@@ -23,6 +23,8 @@ BLOCK = 512
 """Weights summed together before one of them is drawn."""
 TINY = 1e-30
 """A weight beside the best one's 1 that is never drawn."""
+FAINT = 1e-12
+"""A weight of the best allowed token below which weights are computed anew, from its score."""
 REACH = 18.0
 """Scores so far below the best, in nats at temperature 1, count as nothing if most are: all of 150,000 tokens there
 would have 0.2 % of its probability."""
@@ -49,6 +51,7 @@ class Sampler:
         self._weights = np.empty(size, np.float32)
         self._scaled = np.empty(size, np.float32)
         self._flags = np.empty(size, np.bool_)
+        self._ones = np.ones(size, np.float32)
         self._size = size
 
     def choose(
@@ -77,25 +80,30 @@ class Sampler:
         near = self._near(logits, logits[top], max(1.0, sampling.temperature))
         scores = logits if near is None else logits[near]
         weights = self._exp(scores, logits[top], 1.0)
-        total = kept = float(weights.sum())
+        total = kept = self._sum(weights)
         if allowed is not None:
-            index, scores = allowed, logits[allowed]
-            weights = self._exp(scores, logits[top], 1.0)
-            kept = float(weights.sum())
-            lost = 1.0 - kept / total
-            top = int(scores.argmax())
-            weights = self._exp(scores, scores[top], 1.0)
-            return self._choose(scores, index, top, weights, lost, sampling, random)
-        index, best = near, top if near is None else int(np.searchsorted(near, top))
+            scores = logits[allowed]
+            best = int(scores.argmax())
+            weights = self._exp(scores, scores[best], 1.0)
+            kept = self._sum(weights)
+            lost = 1.0 - kept * float(np.exp(np.float64(scores[best]) - logits[top])) / total
+            return self._choose(scores, allowed, best, weights, kept, lost, sampling, random)
+        index, best, lost = near, top if near is None else int(np.searchsorted(near, top)), 0.0
         if masked:
             self._close(weights, 0, room, near)
-            kept = float(weights.sum())
+            kept = self._sum(weights)
+            lost = 1.0 - kept / total
             if not weights[best]:
-                index, scores = None, logits
-                best = self._best(logits, None, masked=True)
-                weights = self._exp(logits, logits[best], 1.0)
-                self._close(weights, 0, room)
-        return self._choose(scores, index, best, weights, 1.0 - kept / total, sampling, random)
+                best = int(weights.argmax())
+                if weights[best] > FAINT:
+                    weights *= 1 / weights[best]
+                else:
+                    index, scores = None, logits
+                    best = self._best(logits, None, masked=True)
+                    weights = self._exp(logits, logits[best], 1.0)
+                    self._close(weights, 0, room)
+                kept = self._sum(weights)
+        return self._choose(scores, index, best, weights, kept, lost, sampling, random)
 
     def _best(self, logits: Logits, allowed: NDArray[np.intp] | None, *, masked: bool) -> int:
         """The best token that the row allows."""
@@ -132,17 +140,23 @@ class Sampler:
         index: NDArray[np.intp] | None,
         best: int,
         weights: NDArray[np.float32],
+        kept: float,
         lost: float,
         sampling: Sampling,
         random: Generator | None,
     ) -> Choice:
-        """Choose among weights, exp(score - best score), 0 where nothing may be chosen; they are those of `index`."""
-        kept = float(weights.sum())
+        """Choose among weights, exp(score - best score), 0 where nothing may be chosen, with the sum `kept`.
+
+        They are those of the tokens `index`.
+        """
         place = best if sampling.temperature <= 0 else self._draw(scores, best, weights, sampling, random)
         distance = float(np.dot(weights, scores)) / kept - float(scores[best])
         entropy = max(0.0, float(np.log(kept)) - distance)
         token = place if index is None else int(index[place])
         return Choice(token, Signal(max(0.0, lost), entropy, float(weights[place]) / kept))
+
+    def _sum(self, weights: NDArray[np.float32]) -> float:
+        return float(np.dot(weights, self._ones[: len(weights)]))
 
     def _exp(self, scores: Logits, top: np.float32, temperature: float) -> NDArray[np.float32]:
         """exp((score - top) / temperature), in scratch space."""
@@ -162,18 +176,20 @@ class Sampler:
             known, weights = weights, self._exp(scores, scores[best], sampling.temperature)
             weights[known == 0] = 0
         if not (sampling.top_k or sampling.top_p < 1 or sampling.min_p):
-            return _draw_all(weights, random)
+            return _draw_all(weights, self._ones[:BLOCK], random)
         order = _head(weights, sampling)
         sums: NDArray[np.float64] = np.cumsum(weights[order], dtype=np.float64)
         drawn = _place(sums, random.random() * sums[-1])
         return int(order[min(drawn, len(order) - 1)])
 
 
-def _draw_all(weights: NDArray[np.float32], random: Generator) -> int:
+def _draw_all(weights: NDArray[np.float32], ones: NDArray[np.float32], random: Generator) -> int:
     """An index with probability in proportion to its weight: first its block, then its place."""
     whole = len(weights) // BLOCK * BLOCK
-    blocks = np.append(weights[:whole].reshape(-1, BLOCK).sum(axis=1, dtype=np.float64), weights[whole:].sum())
-    sums: NDArray[np.float64] = np.cumsum(blocks)
+    blocks = (
+        np.append(weights[:whole].reshape(-1, BLOCK) @ ones, weights[whole:].sum()) if whole else weights.sum()[None]
+    )
+    sums: NDArray[np.float64] = np.cumsum(blocks, dtype=np.float64)
     aim = random.random() * sums[-1]
     block = min(_place(sums, aim), len(blocks) - 1)
     inside: NDArray[np.float64] = np.cumsum(weights[block * BLOCK : (block + 1) * BLOCK], dtype=np.float64)

@@ -152,7 +152,9 @@ class Document:
         if self._reserve is None:
             return True  # no way was ever found: the form promises no end
         since = len(self._tokens) - self._reserve_at
-        for known in (self._reserve[since:], self._reserve):  # one thing done of what was due, or still all of it
+        places = range(len(self._reserve) + 1)
+        for place in sorted(places, key=lambda place: abs(place - since)):  # what is still due is often an end of it
+            known = self._reserve[place:]
             if len(known) <= self._left and self._leads_to_end(known):
                 return self._hold(known)
         tail = self._compiled[self._index].tail
