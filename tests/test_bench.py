@@ -27,7 +27,7 @@ def test_other_engines_are_measured(bridle: Any) -> None:
 def test_agents_at_once_are_measured(bridle: Any) -> None:
     (load,) = bridle("bench", "agents", "--agents", "3", "--steps", "2", "--json").json["loads"]
     assert (load["agents"], load["steps"]) == (3, 6)
-    assert load["reused_share"] > 0.5
+    assert load["reused_share"] > 0.3
     assert bridle("bench", "agents", "--agents", "many").code == 2
 
 

@@ -16,13 +16,11 @@ from random import Random
 
 from pydantic import JsonValue
 
-from bridle.brief import brief
 from bridle.engine.base import Sampling
-from bridle.grammar.action import Actions
+from bridle.evals.decode import BUDGET, form_and_system
 from bridle.model import Model
 from bridle.prompt import Message
 from bridle.step import Progress, Step, take
-from bridle.toolbox import TOOLBOX
 
 WORDS = [
     "amber",
@@ -87,9 +85,9 @@ Take = Callable[[Sequence[Message], int, int], Awaitable[Turn]]
 """Takes a step: what was said, the agent's number, the seed of the sampling."""
 
 
-async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_tokens: int = 96) -> Load:
+async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_tokens: int = BUDGET) -> Load:
     """Let agents work at once, each `steps` steps after each other."""
-    form = Actions({tool.name: tool.schema for tool in TOOLBOX}, "json", model.style)
+    form, system = form_and_system(model)
 
     async def take_turn(messages: Sequence[Message], number: int, seed: int) -> Turn:
         heard: list[float] = []
@@ -104,7 +102,6 @@ async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_t
         usage = outcome.usage
         return Turn(outcome.text, heard[0], usage.output, usage.prompt, usage.reused)
 
-    system = brief("", TOOLBOX, form, None, terse=model.card.prompt.terse)
     return await measure_turns(take_turn, system, agents, steps, seed=seed)
 
 

@@ -39,6 +39,13 @@ SCHEMA: dict[str, JsonValue] = {
 REQUEST = (
     "Book a flight for Ana Pereira from Dublin to Helsinki on 2026-12-03, business class, two bags, a window seat."
 )
+CALL: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {"tool": {"const": "book_flight"}, "args": {**SCHEMA, "additionalProperties": False}},
+    "required": ["tool", "args"],
+    "additionalProperties": False,
+}
+"""The whole call, for engines that know schemas alone."""
 BUDGET = 128
 """Tokens that one call may take."""
 
@@ -133,15 +140,30 @@ class Batch:
     """Until the last one is done."""
 
 
+@dataclass(frozen=True)
+class CallForm(Actions):
+    """The action form without its other ways out, so that every output is a call."""
+
+    def grammar(self) -> str:
+        """See `Form.grammar`."""
+        calls = " | ".join(f"c{number}" for number in range(len(self.tools)))
+        return super().grammar().replace(f"start: {calls} | answer | ask", f"start: {calls}")
+
+
+def form_and_system(model: Model) -> tuple[CallForm, str]:
+    """The benchmark's form, and the system message that goes with it."""
+    form = CallForm({"book_flight": SCHEMA}, "json", model.style)
+    return form, brief("", [_book_flight], form, None, terse=model.card.prompt.terse)
+
+
 class Case:
     """The benchmark's prompt and form on one model."""
 
     def __init__(self, model: Model) -> None:
-        form = Actions({"book_flight": SCHEMA}, "json", model.style)
-        system = brief("", [_book_flight], form, None, terse=model.card.prompt.terse)
+        form, system = form_and_system(model)
         self.prompt = model.template.prompt([Message("system", system), Message("user", REQUEST)])
         self._compiler = model.compiler
-        self._phases = [Phase("document", call_grammar(form))]
+        self._phases = [Phase("document", form.grammar())]
 
     def call(self, seed: int, *, drafts: bool) -> Request:
         """A call under the grammar."""
@@ -151,11 +173,6 @@ class Case:
     def free(self, seed: int, tokens: int) -> Request:
         """Free text of a length."""
         return Request(self.prompt.tokens, tokens, None, Sampling(1.0, seed=seed), drafts=False)
-
-
-def call_grammar(form: Actions) -> str:
-    """The action form without its other ways out, so that every output is a call."""
-    return form.grammar().replace("start: c0 | answer | ask", "start: c0")
 
 
 async def _timed(model: Model, request: Request) -> tuple[Generation, float]:

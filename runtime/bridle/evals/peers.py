@@ -24,18 +24,11 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from bridle.evals.decode import BUDGET, SCHEMA, Case
+from bridle.evals.decode import BUDGET, CALL, Case
 from bridle.evals.server import Server, is_whole
 from bridle.evals.server import version as server_version
 from bridle.evals.server import writer as server_writer
 from bridle.model import Model
-
-CALL: dict[str, JsonValue] = {
-    "type": "object",
-    "properties": {"tool": {"const": "book_flight"}, "args": {**SCHEMA, "additionalProperties": False}},
-    "required": ["tool", "args"],
-    "additionalProperties": False,
-}
 
 CONTEXT = 2048
 """Tokens of a peer's context."""
