@@ -88,7 +88,7 @@ def typed(source: Any, name: str = "") -> Typed[Any]:
         except SchemaError as error:
             where = "/".join(str(part) for part in error.absolute_path) or "the top"
             raise GrammarError(f"not a valid JSON Schema, at {where}: {error.message}") from None
-        validator = validator_class(schema)
+        validator = validator_class(schema, format_checker=validator_class.FORMAT_CHECKER)
 
         def validate(value: JsonValue) -> JsonValue:
             validator.validate(value)
@@ -193,6 +193,17 @@ def tighten(schema: Schema, *, close: bool = True) -> dict[str, JsonValue]:
         if not {"maximum", "exclusiveMaximum"} & result.keys():
             result["maximum"] = NUMBER_LIMIT
     return result
+
+
+def is_exact(schema: Schema) -> bool:
+    """Whether the grammar alone decides what is valid; if not, a format is left to the validator that reads.
+
+    >>> is_exact({"type": "string", "format": "date"}), is_exact({"items": {"format": "regex"}})
+    (True, False)
+    """
+    name = schema.get("format")
+    held = name is None or name in FORMATS or name not in validator_for(schema).FORMAT_CHECKER.checkers
+    return held and all(is_exact(part) for _, part in _parts(schema) if isinstance(part, dict))
 
 
 def _tighten_any(value: JsonValue, close: bool) -> JsonValue:
