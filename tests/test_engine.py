@@ -223,6 +223,25 @@ def test_priority_goes_first_and_nothing_waits_for_ever(words: Vocabulary) -> No
     assert ended == ["early", "urgent", "late"]
 
 
+def test_masks_of_a_batch_can_be_computed_in_parallel(words: Vocabulary) -> None:
+    """They permit what they permit one after another."""
+    script = laws.random_script(words.size, 5)
+
+    def written(cores: int) -> list[list[int]]:
+        compiler = Compiler(words, cores)
+        documents = [call_document(compiler, 60 + 20 * number) for number in range(4)]
+        assert (documents[0].together is None) == (cores == 1)
+        requests = [
+            Request([9, 10 + number], 200, mask=document, sampling=Sampling(2.0, seed=number))
+            for number, document in enumerate(documents)
+        ]
+        generations = drain(ScriptedBackend(script, words), *requests)
+        assert all(generation.usage.mask_seconds > 0 for generation in generations)
+        return [generation.ids for generation in generations]
+
+    assert written(4) == written(1)
+
+
 def test_a_full_queue_turns_requests_away(words: Vocabulary) -> None:
     scheduler = Scheduler(ScriptedBackend(laws.random_script(words.size), words), queue=2)
     sequences = [Running(Request([9], 2), words) for _ in range(3)]

@@ -7,14 +7,14 @@ hold a sequence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Bits = NDArray[np.uint32]
-"""Shape (ceil(vocabulary / 32),)."""
+"""Shape (..., ceil(vocabulary / 32))."""
 
 
 class Mask(Protocol):
@@ -51,10 +51,19 @@ class Mask(Protocol):
         """The document is whole, and nothing may follow."""
         ...
 
+    @property
+    def together(self) -> Together | None:
+        """What fills the rows of several masks in parallel: of all those that have the same one."""
+        ...
 
-def allocate(size: int) -> Bits:
-    """A row for a vocabulary of `size` tokens, nothing allowed."""
-    return np.zeros((size + 31) // 32, np.uint32)
+
+Together: TypeAlias = Callable[[Sequence[Mask], Bits], None]
+"""Takes masks and their rows, shape (masks, words), and fills each row as `Mask.fill` would."""
+
+
+def allocate(size: int, *rows: int) -> Bits:
+    """A row for a vocabulary of `size` tokens, or so many rows; nothing allowed."""
+    return np.zeros((*rows, (size + 31) // 32), np.uint32)
 
 
 def allows(row: Bits, token: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from bisect import insort
+from collections import defaultdict
 from collections.abc import Sequence as SequenceOf
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from bridle.engine.archive import Archive
 from bridle.engine.base import Backend, Logits, Part, Request
 from bridle.engine.lookup import NOTHING, Worth
+from bridle.engine.mask import Mask, Together, allocate
 from bridle.engine.prefix import Prefixes, Slot, common
 from bridle.engine.sample import Sampler
 from bridle.engine.sequence import Sequence
@@ -189,6 +191,7 @@ class Scheduler:
         return rows
 
     def _choose(self, plan: SequenceOf[tuple[Sequence, Part]], rows: list[Logits]) -> None:
+        self._fill([sequence for sequence, part in plan if part.wanted])
         at = 0
         for sequence, part in plan:
             if not part.wanted:
@@ -202,6 +205,23 @@ class Scheduler:
                 self._keep(sequence, part)
             except BridleError as error:
                 self._fail(sequence, error)
+
+    def _fill(self, choosing: SequenceOf[Sequence]) -> None:
+        """Compute the masks of all who choose now in parallel, where masks can."""
+        groups: defaultdict[Together, list[tuple[Sequence, Mask]]] = defaultdict(list)
+        for sequence in choosing:
+            mask = sequence.request.mask
+            if mask is not None and mask.together is not None and not sequence.request.scores:
+                groups[mask.together].append((sequence, mask))
+        for together, members in groups.items():
+            if len(members) > 1:
+                start = time.perf_counter()
+                rows = allocate(self.backend.vocabulary.size, len(members))
+                together([mask for _, mask in members], rows)
+                seconds = time.perf_counter() - start
+                for (sequence, _), row in zip(members, rows, strict=True):
+                    sequence.row = row
+                    sequence.usage.mask_seconds += seconds
 
     def _keep(self, sequence: Sequence, part: Part) -> None:
         """Drop from memory what was drafted and did not come, and what the mask took back."""

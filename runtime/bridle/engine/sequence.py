@@ -11,6 +11,7 @@ import numpy as np
 
 from bridle.engine.base import REMEMBERED, Generation, Logits, Request, Stop, Token, Tokens, Usage
 from bridle.engine.lookup import NOTHING, Draft, look_up
+from bridle.engine.mask import Bits
 from bridle.engine.prefix import common
 from bridle.engine.sample import Sampler
 from bridle.engine.vocabulary import Vocabulary
@@ -31,6 +32,8 @@ class Sequence:
     slot: int = -1
     evaluated: int = 0
     draft: Draft = NOTHING
+    row: Bits | None = None
+    """What may come next, if that is known already."""
     stop: Stop | None = None
 
     def __post_init__(self) -> None:
@@ -111,7 +114,9 @@ class Sequence:
     def _choose(self, logits: Logits, sampler: Sampler) -> None:
         """Sample one token under the mask, and take what it forces."""
         mask, start = self.request.mask, time.perf_counter()
-        if mask is not None:
+        if self.row is not None:
+            sampler.row[:], self.row = self.row, None
+        elif mask is not None:
             mask.fill(sampler.row)
         filled = time.perf_counter()
         self._discourage(logits)

@@ -7,17 +7,23 @@ below an Earley parser). It never raises: every error state is read here and tur
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Protocol, cast
 
 import llguidance
 
+from bridle.engine.mask import Bits, Mask
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import GrammarError
 from bridle.grammar.shortest import Closers, shortest
 
+ENOUGH = 4
+"""Cores from which masks computed in parallel pay; on two they were slower (`benchmarks/RESULTS.md`)."""
 CACHE_SIZE = 128
 """Compiled grammars kept per vocabulary."""
 
@@ -25,14 +31,16 @@ CACHE_SIZE = 128
 class Compiler:
     """Compiles grammars for one vocabulary; building one costs about a second per 150,000 tokens.
 
-    Safe to use from several threads.
+    Safe to use from several threads. `cores` are those for masks; all of the machine if not given.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, cores: int | None = None) -> None:
+        self.cores = len(os.sched_getaffinity(0)) if cores is None else cores
         self.vocabulary = vocabulary
         self.tokenizer = build_tokenizer(vocabulary)
         self.closers = Closers.of(vocabulary)
         self._cache: OrderedDict[str, Compiled] = OrderedDict()
+        self._executor: llguidance.LLExecutor | None = None
         self._lock = Lock()
 
     def compile(self, grammar: str, tail: str = "") -> Compiled:
@@ -52,6 +60,13 @@ class Compiler:
                     self._cache.popitem(last=False)
             self._cache.move_to_end(grammar)
             return found
+
+    def together(self, masks: Sequence[Mask], rows: Bits) -> None:
+        """Fill the rows of several documents of this compiler, a core each: see `Mask.together`."""
+        if self._executor is None:
+            self._executor = llguidance.LLExecutor(self.cores)
+        standing = [(mask.matcher, row) for row, mask in enumerate(cast("Sequence[_Standing]", masks))]
+        self._executor.unsafe_compute_mask_ptr(standing, rows.ctypes.data, rows.strides[0], len(rows))
 
     def check(self, grammar: str) -> str:
         """Why a grammar cannot be compiled; the empty string if it can."""
@@ -76,6 +91,11 @@ class Compiled:
     start: llguidance.LLMatcher
     tail: list[int]
     minimum: list[int] | None
+
+
+class _Standing(Protocol):
+    @property
+    def matcher(self) -> llguidance.LLMatcher: ...
 
 
 def build_tokenizer(vocabulary: Vocabulary) -> llguidance.LLTokenizer:

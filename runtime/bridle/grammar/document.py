@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridle.engine.mask import Bits
+import llguidance
+
+from bridle.engine.mask import Bits, Together
 from bridle.errors import BudgetError, EngineError
-from bridle.grammar.compile import Compiler
+from bridle.grammar.compile import ENOUGH, Compiler
 from bridle.grammar.shortest import shortest
 
 SLACK = 48
@@ -84,6 +86,16 @@ class Document:
     def fill(self, row: Bits) -> None:
         """See `Mask.fill`."""
         self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
+
+    @property
+    def together(self) -> Together | None:
+        """See `Mask.together`."""
+        return self._compiler.together if self._compiler.cores >= ENOUGH else None
+
+    @property
+    def matcher(self) -> llguidance.LLMatcher:
+        """Where the current phase stands."""
+        return self._matcher
 
     def accepts(self, tokens: Sequence[int]) -> int:
         """See `Mask.accepts`."""
