@@ -46,7 +46,7 @@ wheel: $(READY)
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet build/wheel/*.whl
 	cd build/wheel && export BRIDLE_HOME=home BRIDLE_CACHE=cache && \
-		venv/bin/bridle doctor && venv/bin/bridle run --json "What is 12 * 12?"
+		venv/bin/bridle doctor && venv/bin/bridle run --json "What is 15% of 240?"
 
 bench: $(READY)
 	$(BIN)/bridle bench decode --peers
