@@ -6,6 +6,7 @@ whose grammar it makes anew for every request. A slot finds again what it has re
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -147,8 +148,9 @@ class Server:
                     return
             except HTTPError as error:  # loading
                 error.close()
-            except (OSError, HTTPException):  # not listening yet
-                pass
+            except (OSError, HTTPException) as error:  # not listening yet
+                if os.strerror(errno.ENETUNREACH) in str(error):
+                    raise UsageError(f"{self.binary} cannot be asked: there is no loopback network here") from None
             time.sleep(0.05)
         raise UsageError(f"{self.binary} was not ready in {PATIENCE:g} s: {self._last_words()}")
 
