@@ -16,13 +16,13 @@ import time
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.progress import track
 
 from bridle.card import read_card
-from bridle.engine.base import Generation, Request
+from bridle.engine.base import Engine, Generation, Request
 from bridle.engine.llama import LlamaSettings, open_engine
 from bridle.engine.thread import EngineThread
 from bridle.model import Model
@@ -78,7 +78,10 @@ def main() -> None:
     sums = {"without drafts": Sum(), "with drafts": Sum()}
     with open_engine(options.model, LlamaSettings(context=2048, cells=16384)) as engine:
         card = read_card(COLT / "card.toml")
-        ways = [(Model(Way(engine, drafts=drafts), card), it) for drafts, it in enumerate(sums.values())]
+        ways = [
+            (Model(cast("Engine", Way(engine, drafts=bool(drafts))), card), it)
+            for drafts, it in enumerate(sums.values())
+        ]
         for case in track(
             list(recipe.cases(recipe.World(), options.cases, options.seed)), console=Console(stderr=True)
         ):
