@@ -145,6 +145,29 @@ def test_what_is_no_schema_or_type_is_refused() -> None:
         Thinking(form="nope").phase(scripted.vocabulary())
 
 
+def test_a_text_that_goes_round_in_circles_is_ended(compiler: Compiler) -> None:
+    vocabulary = compiler.vocabulary
+    budget = 800
+
+    def written(schema: dict[str, Any], said: str) -> tuple[Any, list[str]]:
+        document = Document(compiler, [Phase("document", form_of(schema).grammar())], budget)
+        text = list[int]()
+        due = vocabulary.tokenize(said, False)
+        while not document.finished:
+            step = document.forced() or [due.pop(0)]
+            document.advance(step)
+            text += step
+        return json.loads(vocabulary.text([token for token in text if token not in vocabulary.eog])), document.cut
+
+    said, cut = written({"type": "string"}, '"' + 100 * "round and ")
+    assert cut == ["document"]
+    assert said.startswith("round and round and round and")
+    assert len(said) < 250
+    sevens = {"type": "array", "items": {"enum": [7]}, "minItems": 120, "maxItems": 120}
+    numbers, cut = written(sevens, "[" + 119 * "7, " + "7]")
+    assert (len(numbers), cut) == (120, [])
+
+
 def test_a_thought_can_be_held_to_the_next_move(compiler: Compiler) -> None:
     vocabulary = compiler.vocabulary
     thinking = Thinking("<t>", "</t>", form="next-move")

@@ -3,7 +3,8 @@
 A document is a chain of phases (a thinking block, then the body), each with a grammar and a share of the budget; the
 next begins on the token after the last. A way to the end that fits the budget is always held in reserve. It is looked
 for anew the more often, the less room there is beside it; when none fits any more, the document turns back to where
-the reserve was found and follows it. So a document that can be finished at all always is.
+the reserve was found and follows it. So a document that can be finished at all always is. A text that says the same
+over and over is brought to its end as well.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ AGAIN = 16
 """Tokens until it is looked for again where it was not found."""
 CLOSENESS = 4
 """One look for every 1/4 of the room beside the way: near the limit, one a token."""
+LOOP = 96
+"""Tokens of text that say the same over and over after which a document is brought to its end."""
+PERIOD = 16
+"""Tokens of what is said over and over, at most."""
 EFFORT = 1_000
 """How hard a way to the end is looked for in the middle of a document."""
 
@@ -66,7 +71,7 @@ class Document:
         self.lengths = [0] * len(phases)
         """Tokens in each phase so far."""
         self.cut: list[str] = []
-        """The phases that were brought to their end because the budget ran out."""
+        """The phases that were brought to their end: the budget ran out, or they went round in circles."""
         self._enter(0)
 
     @property
@@ -123,6 +128,7 @@ class Document:
         self._reserve = self._compiled[index].minimum
         self._reserve_at = 0
         self._look_at = self._next_look(self._minima[index])
+        self._loop_at = LOOP
         self._plan: list[int] | None = None
         self._watch = 2 * self._minima[index] + SLACK
 
@@ -141,6 +147,8 @@ class Document:
         self._left -= taken
         if self._plan is not None:
             self._plan = self._plan[taken:]
+        elif len(self._tokens) >= self._loop_at and self._loops():
+            self._stop_here()
         elif len(self._tokens) >= self._look_at and not self._can_end():
             self._turn_back()
         self.lengths[self._index] = len(self._tokens)
@@ -193,6 +201,26 @@ class Document:
         self._matcher.rollback(back)
         del self._tokens[self._reserve_at :]
         self._left += back
-        self._plan = list(self._reserve or ())
+        self._cut(list(self._reserve or ()))
+
+    def _loops(self) -> bool:
+        """Whether a text says the same over and over; numbers may. Small models do until their tokens run out."""
+        self._loop_at = len(self._tokens) + PERIOD
+        last = self._tokens[-LOOP:]
+        period = next((it for it in range(1, PERIOD + 1) if last[it:] == last[:-it]), 0)
+        said = b"".join(self._compiler.vocabulary.pieces[token] for token in last[:period])
+        if not period or any(byte in b"0123456789" for byte in said):
+            return False
+        return any(self._matcher.validate_tokens([letter]) for letter in self._compiler.closers.letters)
+
+    def _stop_here(self) -> None:
+        """To the end from here, if a way is found."""
+        tail = self._compiled[self._index].tail
+        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT)
+        if found is not None and len(found) <= self._left:
+            self._cut(found)
+
+    def _cut(self, way: list[int]) -> None:
+        self._plan = way
         if self._phases[self._index].name not in self.cut:
             self.cut.append(self._phases[self._index].name)
