@@ -16,8 +16,9 @@ import laws
 from bridle.card import card_for
 from bridle.engine.archive import Archive
 from bridle.engine.base import Generation, Logits, Part, Request, Sampling, Stop
-from bridle.engine.llama import LlamaBackend, LlamaSettings
+from bridle.engine.llama import LlamaBackend, LlamaSettings, find_exponentials
 from bridle.engine.probe import probe
+from bridle.engine.sample import exponentials
 from bridle.engine.thread import EngineThread
 from bridle.errors import ContextError, ModelError, UsageError
 from bridle.grammar import form_of
@@ -306,3 +307,12 @@ def test_models_that_keep_one_state_are_right(kind: str, tmp_path: Path) -> None
             found = [ask(engine, prompt) for prompt in prompts]
         assert [generation.ids for generation in found] == wanted
     assert found[0].usage.reused == 100, "what the first start has read"
+
+
+@pytest.mark.parametrize("size", [1, 7, 511, 40_000])
+def test_exponentials_are_those_of_numpy(size: int) -> None:
+    scores = np.random.default_rng(size).standard_normal(size).astype(np.float32) * 5
+    wanted, found = np.empty_like(scores), scores.copy()
+    total = exponentials(scores, 3.0, wanted)
+    assert find_exponentials()(found, 3.0, found) == pytest.approx(total, rel=1e-5)
+    assert found == pytest.approx(wanted, rel=1e-4)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridle.errors import EngineError, UsageError
-from bridle.evals import server_agents
+from bridle.evals import peer_agents
 from bridle.evals.server import Server, version, writer
 from bridle.model import Model
 
@@ -128,7 +128,7 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_agents_work_at_once_on_a_server(stub: Path, colt: Model) -> None:
     with Server(stub, Path("m.gguf"), slots=3) as server:
-        load = asyncio.run(server_agents.measure(server, colt, 3, 2))
+        load = asyncio.run(peer_agents.measure_server(server, colt, 3, 2))
     assert (load.agents, load.steps) == (3, 6)
     assert 0 < load.first_token_p50 <= load.step_p50 <= load.step_p95 <= load.seconds
     assert load.reused_share > 0.9

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bridle.evals import agents as agents_module
     from bridle.evals import peers as peers_module
+    from bridle.evals.tasks import Task
     from bridle.model import Model
 
 PLAIN: Any = {"box": None, "pad_edge": False, "header_style": "bold", "title_justify": "left"}
@@ -28,6 +29,13 @@ SERVED = 2048
 """Tokens of each slot of a llama-server."""
 ServerOption = Annotated[
     Path | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
+]
+CallsOption = Annotated[
+    Path | None,
+    typer.Option("--calls", help="Ask these calls: JSON lines, or a folder of such, laid out like BFCL's."),
+]
+PeersOption = Annotated[
+    bool, typer.Option("--peers", help="Also other engines that are installed: pip install 'bridle[bench]'.")
 ]
 PlotOption = Annotated[Path | None, typer.Option("--plot", help="Draw a chart into this PNG.", show_default=False)]
 
@@ -41,19 +49,21 @@ def decode(
     batch: Annotated[
         str, typer.Option(help="Also so many calls at once, such as 1,8,32.", show_default=False, metavar="SIZES")
     ] = "",
-    peers: Annotated[
-        bool, typer.Option("--peers", help="Also other engines that are installed: pip install 'bridle[bench]'.")
-    ] = False,
+    calls: CallsOption = None,
+    limit: Annotated[int, typer.Option(min=0, help="Calls, spread over all of them; 0 for all.")] = 20,
+    peers: PeersOption = False,
     server: ServerOption = None,
     plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a tool call decoded under its grammar, with and without drafts, against free text of the same length."""
+    """Time tool calls decoded under their grammar, with and without drafts, against free text of the same length."""
     from rich.table import Table
 
     from bridle.evals import decode as benchmark
+    from bridle.evals.tasks import FLIGHT, read_tasks
 
     sizes, console = numbers(batch), stderr()
+    tasks = read_tasks(calls, limit) if calls is not None else [FLIGHT]
     with (
         open_model(model, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
         console.status("measuring") as status,
@@ -62,11 +72,13 @@ def decode(
         def on_round(number: int, of: int) -> None:
             status.update(f"measuring, round {number + 1} of {of}")
 
-        speeds = asyncio.run(benchmark.measure(loaded, repeat, on_round=on_round))
-        batches = asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, on_round=on_round)) if sizes else []
-        others = measure_peers(loaded, model, repeat, on_round, server) if peers or server else []
+        speeds = asyncio.run(benchmark.measure(loaded, repeat, tasks, on_round=on_round))
+        batches = (
+            asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, tasks, on_round=on_round)) if sizes else []
+        )
+        others = measure_peers(loaded, model, repeat, tasks, on_round, server) if peers or server else []
         name = loaded.name
-    result: dict[str, JsonValue] = {"model": name, "repeat": repeat}
+    result: dict[str, JsonValue] = {"model": name, "repeat": repeat, "calls": len(tasks)}
     result |= {way: speed.as_json() for way, speed in speeds.items()}
     result |= {"batches": cast("list[JsonValue]", [vars(it) for it in batches])} if batches else {}
     result |= {"peers": cast("list[JsonValue]", [it.as_json() for it in others])} if others else {}
@@ -77,7 +89,8 @@ def decode(
     if as_json:
         print_json(result)
         return
-    table = Table(title=f"{name}, medians of {repeat}", **PLAIN)
+    asked = f"{len(tasks)} calls" if len(tasks) > 1 else "one call"
+    table = Table(title=f"{name}, {asked}, medians of {repeat}", **PLAIN)
     table.add_column("", no_wrap=True)
     for column in ("tokens/s", "ms/token", "ms/sampled", "forced", "outside decode", "tokens", "decodes"):
         table.add_column(column, justify="right")
@@ -89,46 +102,54 @@ def decode(
             f"{speed.ms_per_sampled_token:.2f}",
             f"{speed.forced_share:.0%}",
             f"{speed.outside_decode_share:.1%}",
-            str(speed.tokens),
-            str(speed.decodes),
+            f"{speed.tokens:.0f}",
+            f"{speed.decodes:.0f}",
         )
     stdout().print(table)
     if batches:
         table = Table(title="calls at once", **PLAIN)
-        for column in ("calls", "tokens/s", "seconds for all"):
+        for column in ("calls", "tokens/s", "seconds for all", "outside decode"):
             table.add_column(column, justify="right")
         for it in batches:
-            table.add_row(str(it.size), f"{it.tokens_per_second:.1f}", f"{it.seconds:.2f}")
+            figures = (f"{it.tokens_per_second:.1f}", f"{it.seconds:.2f}", f"{it.outside_decode_share:.1%}")
+            table.add_row(str(it.size), *figures)
         stdout().print(table)
     if others:
         stdout().print(peers_table(others))
 
 
 def measure_peers(
-    loaded: Model, model: str | None, repeat: int, on_round: Callable[[int, int], None], server: Path | None
+    loaded: Model,
+    model: str | None,
+    repeat: int,
+    tasks: Sequence[Task],
+    on_round: Callable[[int, int], None],
+    server: Path | None,
 ) -> list[peers_module.Result]:
-    """The same call by other engines."""
+    """The same calls by other engines."""
     from bridle.evals import peers
     from bridle.local import find_model
 
-    return peers.measure(loaded, find_model(model or settings().model), repeat, on_round, server=server)
+    return peers.measure(loaded, find_model(model or settings().model), repeat, tasks, on_round, server=server)
 
 
 def peers_table(results: Sequence[peers_module.Result]) -> Table:
     """Engines, the fastest first."""
     from rich.table import Table
 
-    table = Table(title="the same call by other engines", **PLAIN)
+    most = max(it.tasks for it in results)
+    table = Table(title=f"the same {'calls' if most > 1 else 'call'} by other engines", **PLAIN)
     for column in ("engine", "version"):
         table.add_column(column, no_wrap=True)
     for column in ("s/step", "ms/token", "tokens", "whole", "of Bridle's time"):
         table.add_column(column, justify="right")
-    for it in sorted(results, key=lambda it: (bool(it.problem), it.seconds_per_step)):
-        if it.problem:
+    for it in sorted(results, key=lambda it: (not it.tasks, it.ratio)):
+        if not it.tasks:
             table.add_row(it.name, it.version, "", "", "", "", it.problem, style="dim")
-        else:
-            figures = (f"{it.seconds_per_step:.3f}", f"{it.ms_per_token:.2f}", f"{it.tokens:.0f}", f"{it.whole:.0%}")
-            table.add_row(it.name, it.version, *figures, f"{it.ratio:.2f} x")
+            continue
+        figures = (f"{it.seconds_per_step:.3f}", f"{it.ms_per_token:.2f}", f"{it.tokens:.0f}", f"{it.whole:.0%}")
+        missing = f", {most - it.tasks} not done: {it.problem}" if it.tasks < most else ""
+        table.add_row(it.name, it.version, *figures, f"{it.ratio:.2f} x{missing}")
     return table
 
 
@@ -137,6 +158,7 @@ def agents(
     model: ModelOption = None,
     count: Annotated[str, typer.Option("--agents", "-a", help="How many at once.", metavar="SIZES")] = "1,8",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Tool calls of each, after each other.")] = 4,
+    peers: PeersOption = False,
     server: ServerOption = None,
     plot: PlotOption = None,
     as_json: JsonOption = False,
@@ -158,6 +180,8 @@ def agents(
             loads.append(("bridle", asyncio.run(benchmark.measure(loaded, size, steps, seed=number))))
             if server is not None:
                 loads.append(("llama-server", measure_served(server, loaded, model, size, steps, number)))
+            if peers:
+                loads += measure_guided(loaded, model, size, steps, number)
         name = loaded.name
     told = [{"name": engine, **load.as_json()} for engine, load in loads]
     result: dict[str, JsonValue] = {"model": name, "loads": cast("list[JsonValue]", told)}
@@ -192,13 +216,28 @@ def measure_served(
     server: Path, loaded: Model, model: str | None, agents: int, steps: int, seed: int
 ) -> agents_module.Load:
     """The same agents on a llama-server, which is started for them and warmed up like Bridle."""
-    from bridle.evals import server_agents
+    from bridle.evals import peer_agents
     from bridle.evals.server import Server
     from bridle.local import find_model
 
     with Server(server, find_model(model or settings().model), slots=agents, context=SERVED) as running:
-        asyncio.run(server_agents.measure(running, loaded, agents, 1))
-        return asyncio.run(server_agents.measure(running, loaded, agents, steps, seed=seed))
+        asyncio.run(peer_agents.measure_server(running, loaded, agents, 1))
+        return asyncio.run(peer_agents.measure_server(running, loaded, agents, steps, seed=seed))
+
+
+def measure_guided(
+    loaded: Model, model: str | None, agents: int, steps: int, seed: int
+) -> list[tuple[str, agents_module.Load]]:
+    """The same agents on guidance, which serves one at a time."""
+    from bridle.evals.peer_agents import measure_guidance
+    from bridle.local import find_model
+
+    path = find_model(model or settings().model)
+    orders = {"guidance, interleaved": True} | ({"guidance, one by one": False} if agents > 1 else {})
+    return [
+        (name, asyncio.run(measure_guidance(path, loaded, agents, steps, together=together, seed=seed)))
+        for name, together in orders.items()
+    ]
 
 
 @app.command("mask")

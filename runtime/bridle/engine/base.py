@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,8 @@ class Usage:
     """Decode calls that made choices possible: one, or one for each draft that came."""
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
+    own_seconds: float = 0.0
+    """Of these two, divided among the requests that shared a call."""
     mask_seconds: float = 0.0
     sample_seconds: float = 0.0
     masked: float = 0.0
@@ -194,6 +196,10 @@ class Engine(Protocol):
         ...
 
 
+Exponentials: TypeAlias = Callable[[Logits, float, Logits], float]
+"""Writes exp(score - top) of all scores to the third row, which may be the first, and returns their sum."""
+
+
 class Part(NamedTuple):
     """Tokens to evaluate in one sequence, and after how many of them, counted from the last, scores are wanted."""
 
@@ -219,6 +225,8 @@ class Backend(Protocol):
     metadata: Mapping[str, str]
     rewinds: bool
     """Whether a sequence can be cut back, or shared in part; recurrent models keep only where they are."""
+    exponentials: Exponentials
+    """The quickest way it has."""
 
     def decode(self, parts: Sequence[Part]) -> list[Logits]:
         """Evaluate the parts together; a row for each wanted token, in order.

@@ -18,7 +18,8 @@ from typing import Any
 import llama_cpp as bindings
 import numpy as np
 
-from bridle.engine.base import Logits, Part
+from bridle.engine.base import Exponentials, Logits, Part
+from bridle.engine.sample import exponentials
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import NativeTokenizer, Vocabulary
 from bridle.errors import EngineError, ModelError
@@ -91,6 +92,7 @@ class LlamaBackend:
         self.cells = LLAMA.llama_n_ctx(self._context)
         self._memory = LLAMA.llama_get_memory(self._context)
         self._batch = _Batch(self.batch)
+        self.exponentials = find_exponentials()
         self.identity = identify(path)
         """Names this file under this version of llama.cpp, for what is only good for them."""
 
@@ -298,6 +300,22 @@ def read_vocabulary(model: Any) -> Vocabulary:
             tokenize=ctypes.cast(LLAMA.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value or 0,
         ),
     )
+
+
+def find_exponentials() -> Exponentials:
+    """ggml's own softmax loop, which does in one pass what takes numpy three, where the build lets it be called."""
+    try:
+        library = ctypes.CDLL(str(Path(bindings.__file__).with_name("lib") / "libggml-cpu.so"))
+        native: Any = library.ggml_vec_soft_max_f32
+    except (OSError, AttributeError):
+        return exponentials
+    native.restype = ctypes.c_double
+    native.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_float]
+
+    def one_pass(scores: Logits, top: float, out: Logits) -> float:
+        return float(native(len(scores), out.ctypes.data, scores.ctypes.data, top))
+
+    return one_pass
 
 
 def threads_for(model: Any) -> int:

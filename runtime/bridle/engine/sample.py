@@ -14,22 +14,37 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bridle.engine.base import Logits, Sampling, Signal
+from bridle.engine.base import Exponentials, Logits, Sampling, Signal
 from bridle.engine.mask import allocate, allows, count, tokens_of
 
 FEW = 4_096
 """Allowed tokens up to which they are gathered, instead of masking the whole row."""
+SAMPLED = 16
+"""One score in so many tells whether a row is flat."""
 BLOCK = 512
 """Weights summed together before one of them is drawn."""
 TINY = 1e-30
 """A weight beside the best one's 1 that is never drawn."""
 FAINT = 1e-12
-"""A weight of the best allowed token below which weights are computed anew, from its score."""
+"""A weight of the best allowed token below which weights are computed anew, from its score;"""
+CLOSE = 0.05
+"""and below which they are where those out of `REACH` were left out: beside it they would count."""
 REACH = 18.0
 """Scores so far below the best, in nats at temperature 1, count as nothing if most are: all of 150,000 tokens there
 would have 0.2 % of its probability."""
 MOST = 0.125
 """Share of the vocabulary that may be within `REACH` for the rest to be left out."""
+
+
+def exponentials(scores: Logits, top: float, out: Logits) -> float:
+    """`Exponentials` for any backend."""
+    np.subtract(scores, np.float32(top), out=out)
+    np.exp(out, out=out)
+    return float(out.sum())
+
+
+WORDS = np.where(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), ~np.uint32(0), 0)
+"""For each byte of a row eight words: all ones for a token that is allowed, else zeros. Shape (256, 8), uint32."""
 
 
 class Choice(NamedTuple):
@@ -46,12 +61,14 @@ UNKNOWN = Signal(0.0, 0.0, 0.0)
 class Sampler:
     """Chooses from rows of one width. Not thread-safe: it owns scratch space, and `row` for the caller's mask."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, exponentials: Exponentials = exponentials) -> None:
         self.row = allocate(size)
+        self._exponentials = exponentials
         self._weights = np.empty(size, np.float32)
         self._scaled = np.empty(size, np.float32)
         self._flags = np.empty(size, np.bool_)
-        self._ones = np.ones(size, np.float32)
+        self._ones = np.ones(BLOCK, np.float32)
+        self._kept = np.empty((4 * len(self.row), 8), np.uint32)
         self._size = size
 
     def choose(
@@ -79,30 +96,29 @@ class Sampler:
         top = int(logits.argmax())
         near = self._near(logits, logits[top], max(1.0, sampling.temperature))
         scores = logits if near is None else logits[near]
-        weights = self._exp(scores, logits[top], 1.0)
-        total = kept = self._sum(weights)
+        weights, total = self._exp(scores, logits[top], 1.0)
+        kept = total
         if allowed is not None:
             scores = logits[allowed]
             best = int(scores.argmax())
-            weights = self._exp(scores, scores[best], 1.0)
-            kept = self._sum(weights)
+            weights, kept = self._exp(scores, scores[best], 1.0)
             lost = 1.0 - kept * float(np.exp(np.float64(scores[best]) - logits[top])) / total
             return self._choose(scores, allowed, best, weights, kept, lost, sampling, random)
         index, best, lost = near, top if near is None else int(np.searchsorted(near, top)), 0.0
         if masked:
             self._close(weights, 0, room, near)
-            kept = self._sum(weights)
+            kept = float(weights.sum())
             lost = 1.0 - kept / total
             if not weights[best]:
                 best = int(weights.argmax())
-                if weights[best] > FAINT:
+                if weights[best] > (FAINT if near is None else CLOSE):
                     weights *= 1 / weights[best]
                 else:
                     index, scores = None, logits
                     best = self._best(logits, None, masked=True)
-                    weights = self._exp(logits, logits[best], 1.0)
+                    weights, _ = self._exp(logits, logits[best], 1.0)
                     self._close(weights, 0, room)
-                kept = self._sum(weights)
+                kept = float(weights.sum())
         return self._choose(scores, index, best, weights, kept, lost, sampling, random)
 
     def _best(self, logits: Logits, allowed: NDArray[np.intp] | None, *, masked: bool) -> int:
@@ -118,7 +134,10 @@ class Sampler:
 
     def _near(self, logits: Logits, top: np.float32, temperature: float) -> NDArray[np.intp] | None:
         """The tokens whose scores matter, ascending; None for all of them."""
-        near = np.greater(logits, top - np.float32(REACH * temperature), out=self._flags)
+        least, some = top - np.float32(REACH * temperature), logits[::SAMPLED]
+        if np.count_nonzero(some > least) > 2 * MOST * len(some):
+            return None
+        near = np.greater(logits, least, out=self._flags)
         return np.flatnonzero(near) if np.count_nonzero(near) <= MOST * self._size else None
 
     def _close(
@@ -130,6 +149,10 @@ class Sampler:
         elif self._size - room <= FEW:
             closed = tokens_of(~self.row)
             values[closed[: self._size - room]] = value  # beyond the vocabulary a row ends in zeros
+        elif not value:
+            kept = WORDS.take(self.row.view(np.uint8), axis=0, out=self._kept, mode="clip").ravel()
+            bits = values.view(np.uint32)
+            np.bitwise_and(bits, kept[: self._size], out=bits)
         else:
             closed = np.unpackbits(~self.row.view(np.uint8), count=self._size, bitorder="little")
             np.putmask(values, closed.view(np.bool_), value)
@@ -155,16 +178,14 @@ class Sampler:
         token = place if index is None else int(index[place])
         return Choice(token, Signal(max(0.0, lost), entropy, float(weights[place]) / kept))
 
-    def _sum(self, weights: NDArray[np.float32]) -> float:
-        return float(np.dot(weights, self._ones[: len(weights)]))
-
-    def _exp(self, scores: Logits, top: np.float32, temperature: float) -> NDArray[np.float32]:
-        """exp((score - top) / temperature), in scratch space."""
-        weights = self._weights[: len(scores)] if temperature == 1.0 else self._scaled[: len(scores)]
-        np.subtract(scores, top, out=weights)
-        if temperature != 1.0:
-            np.multiply(weights, np.float32(1 / temperature), out=weights)
-        return np.exp(weights, out=weights)
+    def _exp(self, scores: Logits, top: np.float32, temperature: float) -> tuple[NDArray[np.float32], float]:
+        """exp((score - top) / temperature), in scratch space, and their sum."""
+        if temperature == 1.0:
+            weights = self._weights[: len(scores)]
+            return weights, self._exponentials(scores, float(top), weights)
+        weights = self._scaled[: len(scores)]
+        np.multiply(scores, np.float32(1 / temperature), out=weights)
+        return weights, self._exponentials(weights, float(top) / temperature, weights)
 
     def _draw(
         self, scores: Logits, best: int, weights: NDArray[np.float32], sampling: Sampling, random: Generator | None
@@ -173,10 +194,10 @@ class Sampler:
         if random is None:
             raise ValueError("sampling with a temperature needs a source of chance")
         if sampling.temperature != 1.0:
-            known, weights = weights, self._exp(scores, scores[best], sampling.temperature)
+            known, (weights, _) = weights, self._exp(scores, scores[best], sampling.temperature)
             weights[known == 0] = 0
         if not (sampling.top_k or sampling.top_p < 1 or sampling.min_p):
-            return _draw_all(weights, self._ones[:BLOCK], random)
+            return _draw_all(weights, self._ones, random)
         order = _head(weights, sampling)
         sums: NDArray[np.float64] = np.cumsum(weights[order], dtype=np.float64)
         drawn = _place(sums, random.random() * sums[-1])

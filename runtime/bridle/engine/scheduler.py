@@ -50,7 +50,7 @@ class Scheduler:
         self._queue = queue
         self._prefixes = Prefixes(backend, None if deterministic else archive)
         self._slots: dict[Sequence, Slot] = {}
-        self._sampler = Sampler(backend.vocabulary.size)
+        self._sampler = Sampler(backend.vocabulary.size, backend.exponentials)
         self._worth = Worth()
 
     @property
@@ -177,6 +177,7 @@ class Scheduler:
             return None
         seconds = time.perf_counter() - start
         for sequence, part in plan:
+            sequence.usage.own_seconds += seconds / len(plan)
             if sequence.prefilling:
                 sequence.usage.prefill_seconds += seconds
             else:

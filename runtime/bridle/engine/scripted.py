@@ -25,6 +25,7 @@ from types import MappingProxyType
 import numpy as np
 
 from bridle.engine.base import Logits, Part
+from bridle.engine.sample import exponentials
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import Vocabulary
 
@@ -97,6 +98,7 @@ class ScriptedBackend:
     """
 
     name = "scripted"
+    exponentials = staticmethod(exponentials)
     metadata: Mapping[str, str] = MappingProxyType({"tokenizer.chat_template": TEMPLATE})
 
     def __init__(

@@ -17,7 +17,8 @@ from random import Random
 from pydantic import JsonValue
 
 from bridle.engine.base import Sampling
-from bridle.evals.decode import BUDGET, form_and_system
+from bridle.evals.decode import BUDGET
+from bridle.evals.tasks import FLIGHT
 from bridle.model import Model
 from bridle.prompt import Message
 from bridle.step import Progress, Step, take
@@ -87,7 +88,7 @@ Take = Callable[[Sequence[Message], int, int], Awaitable[Turn]]
 
 async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_tokens: int = BUDGET) -> Load:
     """Let agents work at once, each `steps` steps after each other."""
-    form, system = form_and_system(model)
+    form = FLIGHT.form(model)
 
     async def take_turn(messages: Sequence[Message], number: int, seed: int) -> Turn:
         heard: list[float] = []
@@ -102,18 +103,20 @@ async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_t
         usage = outcome.usage
         return Turn(outcome.text, heard[0], usage.output, usage.prompt, usage.reused)
 
-    return await measure_turns(take_turn, system, agents, steps, seed=seed)
+    return await measure_turns(take_turn, FLIGHT.system(model), agents, steps, seed=seed)
 
 
-async def measure_turns(take: Take, system: str, agents: int, steps: int, *, seed: int = 0) -> Load:
-    """Let agents work at once, each `steps` steps after each other."""
+async def measure_turns(
+    take: Take, system: Message, agents: int, steps: int, *, seed: int = 0, together: bool = True
+) -> Load:
+    """Let agents work, each `steps` steps after each other: all at once, or one agent after another."""
     took: list[float] = []
     first: list[float] = []
     turns: list[Turn] = []
 
     async def work(number: int) -> None:
         random = Random(seed * 1000 + number)
-        messages = [Message("system", system), Message("user", f"agent {number}: {_text(random, 12)}")]
+        messages = [system, Message("user", f"agent {number}: {_text(random, 12)}")]
         for place in range(steps):
             start = time.perf_counter()
             turn = await take(messages, number, seed * 1000 + number * 100 + place)
@@ -123,7 +126,11 @@ async def measure_turns(take: Take, system: str, agents: int, steps: int, *, see
             messages += [Message("assistant", turn.text), Message("tool", _text(random, 30))]
 
     start = time.perf_counter()
-    await asyncio.gather(*(work(number) for number in range(agents)))
+    if together:
+        await asyncio.gather(*map(work, range(agents)))
+    else:
+        for number in range(agents):
+            await work(number)
     seconds = time.perf_counter() - start
     return Load(
         agents=agents,

@@ -1,7 +1,7 @@
 """How fast a model decodes a tool call under its grammar, against how fast it writes freely.
 
 All ways run in one process on one model, in turn, from the same prompt, whose tokens are evaluated beforehand; what is
-compared is the writing. The call is of the common kind: a few names to choose from, a date, numbers, one short text.
+compared is the writing.
 """
 
 from __future__ import annotations
@@ -11,54 +11,25 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
-from bridle.brief import brief
 from bridle.engine.base import Generation, Request, Sampling
-from bridle.grammar.action import Actions
+from bridle.evals.tasks import FLIGHT, Task
 from bridle.grammar.document import Document, Phase
 from bridle.model import Model
-from bridle.prompt import Message
-from bridle.tool import tool
 
-CITIES = ["Amsterdam", "Barcelona", "Copenhagen", "Dublin", "Edinburgh", "Frankfurt", "Gothenburg", "Helsinki"]
-SCHEMA: dict[str, JsonValue] = {
-    "type": "object",
-    "properties": {
-        "traveller": {"type": "string", "minLength": 3, "maxLength": 24},
-        "origin": {"enum": list(CITIES)},
-        "destination": {"enum": list(CITIES)},
-        "departure_date": {"type": "string", "format": "date"},
-        "cabin_class": {"enum": ["economy", "premium economy", "business"]},
-        "checked_bags": {"type": "integer", "minimum": 0, "maximum": 4},
-        "window_seat": {"type": "boolean"},
-    },
-    "required": ["traveller", "origin", "destination", "departure_date", "cabin_class", "checked_bags", "window_seat"],
-}
-REQUEST = (
-    "Book a flight for Ana Pereira from Dublin to Helsinki on 2026-12-03, business class, two bags, a window seat."
-)
-CALL: dict[str, JsonValue] = {
-    "type": "object",
-    "properties": {"tool": {"const": "book_flight"}, "args": {**SCHEMA, "additionalProperties": False}},
-    "required": ["tool", "args"],
-    "additionalProperties": False,
-}
-"""The whole call, for engines that know schemas alone."""
 BUDGET = 128
 """Tokens that one call may take."""
 
-
-@tool(name="book_flight")
-def _book_flight() -> str:
-    """Book a flight for one traveller."""
-    return ""
+Runs: TypeAlias = list[tuple[Generation, float]]
+"""Of one task, with their seconds from request to result."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Medians over the repetitions of one way to decode."""
+    """One way to decode: of each task the median over its repetitions, then all tasks together."""
 
     tokens_per_second: float
     ms_per_sampled_token: float
@@ -66,9 +37,9 @@ class Speed:
     forced_share: float
     outside_decode_share: float
     """Of the time from request to result, what was not spent inside llama.cpp."""
-    tokens: int
+    tokens: float
     """Tokens of one output."""
-    decodes: int
+    decodes: float
     """Decode calls for them."""
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -77,55 +48,67 @@ class Speed:
 
 
 async def measure(
-    model: Model, repeat: int, *, seed: int = 0, on_round: Callable[[int, int], None] | None = None
+    model: Model,
+    repeat: int,
+    tasks: Sequence[Task] = (FLIGHT,),
+    *,
+    seed: int = 0,
+    on_round: Callable[[int, int], None] | None = None,
 ) -> dict[str, Speed]:
-    """`constrained` and `unconstrained` speed and that with `drafts`, in turn, `repeat` times each after a warm-up.
+    """`constrained` and `unconstrained` speed and that with `drafts`: each task `repeat` times in turn after a warm-up.
 
     The first two draft nothing.
+
+    Raises:
+        BudgetError: a task's shortest call takes more than `BUDGET` tokens.
     """
-    case = Case(model)
-    found: dict[str, list[tuple[Generation, float]]] = {"constrained": [], "unconstrained": [], "drafts": []}
-    for number in range(repeat + 1):
-        if on_round is not None:
-            on_round(number, repeat + 1)
-        chance = seed + number
-        held = await _timed(model, case.call(chance, drafts=False))
-        free = await _timed(model, case.free(chance, len(held[0].tokens)))
-        drafted = await _timed(model, case.call(chance, drafts=True))
-        if number:
-            for name, run in zip(found, (held, free, drafted), strict=True):
-                found[name].append(run)
-    return {name: _speed(runs) for name, runs in found.items()}
+    ways: dict[str, list[Runs]] = {"constrained": [], "unconstrained": [], "drafts": []}
+    rounds = repeat + 1
+    for place, task in enumerate(tasks):
+        case, runs = Case(model, task), [Runs(), Runs(), Runs()]
+        for number in range(rounds):
+            if on_round is not None:
+                on_round(place * rounds + number, rounds * len(tasks))
+            chance = seed + number
+            held = await _timed(model, case.call(chance, drafts=False))
+            free = await _timed(model, case.free(chance, held[0].usage.output))
+            drafted = await _timed(model, case.call(chance, drafts=True))
+            if number:
+                for it, run in zip(runs, (held, free, drafted), strict=True):
+                    it.append(run)
+        for found, it in zip(ways.values(), runs, strict=True):
+            found.append(it)
+    return {name: _speed(found) for name, found in ways.items()}
 
 
 async def measure_batches(
     model: Model,
     sizes: Sequence[int],
     repeat: int,
+    tasks: Sequence[Task] = (FLIGHT,),
     *,
     seed: int = 0,
     on_round: Callable[[int, int], None] | None = None,
 ) -> list[Batch]:
     """Calls made at once, without drafts: medians over `repeat` rounds after one to warm up."""
-    case = Case(model)
-    seconds: dict[int, list[tuple[int, float]]] = {size: [] for size in sizes}
+    cases = [Case(model, task) for task in tasks]
+    rounds: dict[int, list[Batch]] = {size: [] for size in sizes}
     for number in range(repeat + 1):
         if on_round is not None:
             on_round(number, repeat + 1)
         for size in sizes:
+            chances = [seed + number * size + place for place in range(size)]
+            requests = [cases[chance % len(cases)].call(chance, drafts=False) for chance in chances]
             start = time.perf_counter()
-            requests = [case.call(seed + number * size + place, drafts=False) for place in range(size)]
             done = await asyncio.gather(*map(model.engine.generate, requests))
-            took = time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            inside = sum(it.usage.own_seconds for it in done)
+            tokens = sum(it.usage.output for it in done)
             if number:
-                seconds[size].append((sum(it.usage.output for it in done), took))
+                rounds[size].append(Batch(size, tokens / seconds, seconds, 1 - inside / seconds))
     return [
-        Batch(
-            size,
-            statistics.median(tokens / took for tokens, took in rounds),
-            statistics.median(took for _, took in rounds),
-        )
-        for size, rounds in seconds.items()
+        Batch(size, *(statistics.median(values) for values in zip(*(vars(it).values() for it in found), strict=True)))
+        for size, found in rounds.items()
     ]
 
 
@@ -138,32 +121,18 @@ class Batch:
     """Of all together."""
     seconds: float
     """Until the last one is done."""
-
-
-@dataclass(frozen=True)
-class CallForm(Actions):
-    """The action form without its other ways out, so that every output is a call."""
-
-    def grammar(self) -> str:
-        """See `Form.grammar`."""
-        calls = " | ".join(f"c{number}" for number in range(len(self.tools)))
-        return super().grammar().replace(f"start: {calls} | answer | ask", f"start: {calls}")
-
-
-def form_and_system(model: Model) -> tuple[CallForm, str]:
-    """The benchmark's form, and the system message that goes with it."""
-    form = CallForm({"book_flight": SCHEMA}, "json", model.style)
-    return form, brief("", [_book_flight], form, None, terse=model.card.prompt.terse)
+    outside_decode_share: float
+    """Of these, what was not spent inside llama.cpp."""
 
 
 class Case:
-    """The benchmark's prompt and form on one model."""
+    """A task on one model."""
 
-    def __init__(self, model: Model) -> None:
-        form, system = form_and_system(model)
-        self.prompt = model.template.prompt([Message("system", system), Message("user", REQUEST)])
+    def __init__(self, model: Model, task: Task) -> None:
+        self.schema = task.schema
+        self.prompt = model.template.prompt([task.system(model), *task.messages])
         self._compiler = model.compiler
-        self._phases = [Phase("document", form.grammar())]
+        self._phases = [Phase("document", task.form(model).grammar())]
 
     def call(self, seed: int, *, drafts: bool) -> Request:
         """A call under the grammar."""
@@ -181,16 +150,20 @@ async def _timed(model: Model, request: Request) -> tuple[Generation, float]:
     return generation, time.perf_counter() - start
 
 
-def _speed(runs: Sequence[tuple[Generation, float]]) -> Speed:
-    def median(value: Callable[[Generation, float], float]) -> float:
-        return statistics.median(value(generation, seconds) for generation, seconds in runs)
+def _speed(tasks: Sequence[Runs]) -> Speed:
+    """Of each task the median, then all tasks together."""
 
+    def total(value: Callable[[Generation, float], float]) -> float:
+        return sum(statistics.median(value(*run) for run in runs) for runs in tasks)
+
+    seconds = total(lambda _, s: s)
+    output = max(total(lambda g, _: g.usage.output), 1)
     return Speed(
-        tokens_per_second=median(lambda g, s: g.usage.output / s),
-        ms_per_sampled_token=median(lambda g, s: 1000 * s / max(g.usage.sampled, 1)),
-        ms_per_token=median(lambda g, s: 1000 * s / max(g.usage.output, 1)),
-        forced_share=median(lambda g, _: g.usage.forced / max(g.usage.output, 1)),
-        outside_decode_share=median(lambda g, s: 1 - (g.usage.decode_seconds + g.usage.prefill_seconds) / s),
-        tokens=round(median(lambda g, _: g.usage.output)),
-        decodes=round(median(lambda g, _: g.usage.decodes)),
+        tokens_per_second=output / seconds,
+        ms_per_sampled_token=1000 * seconds / max(total(lambda g, _: g.usage.sampled), 1),
+        ms_per_token=1000 * seconds / output,
+        forced_share=total(lambda g, _: g.usage.forced) / output,
+        outside_decode_share=total(lambda g, s: s - g.usage.own_seconds) / seconds,
+        tokens=output / len(tasks),
+        decodes=total(lambda g, _: g.usage.decodes) / len(tasks),
     )

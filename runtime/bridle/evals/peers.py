@@ -1,4 +1,4 @@
-"""The same tool call by other engines: same file, same prompt, same schema, same machine, in turn with Bridle.
+"""The same tool calls by other engines: same file, same prompt, same schema, same machine, in turn with Bridle.
 
 Every peer is driven the way its own documentation says, on llama.cpp through llama-cpp-python, with the prompt
 evaluated beforehand and its grammar compiled. What is told is the time until its output is there, by step and by token:
@@ -16,18 +16,20 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from bridle.evals.decode import BUDGET, CALL, Case
+from bridle.evals.decode import BUDGET, Case
 from bridle.evals.server import Server, is_whole
 from bridle.evals.server import version as server_version
 from bridle.evals.server import writer as server_writer
+from bridle.evals.tasks import FLIGHT, Task
 from bridle.model import Model
 
 CONTEXT = 2048
@@ -35,13 +37,28 @@ CONTEXT = 2048
 THREADS = len(os.sched_getaffinity(0))
 """Of a peer: those that Bridle takes for a model that is not tiny."""
 
-Write = Callable[[int], str]
+Write: TypeAlias = Callable[[int], str]
 """One document, by the seed of its sampling."""
+Make: TypeAlias = "Callable[[_Llama, Case], Write]"
+"""What writes documents of a task."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What one engine wrote of one task."""
+
+    done: list[tuple[float, str]]
+    validator: Any
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return statistics.median(seconds for seconds, _ in self.done)
 
 
 @dataclass(frozen=True)
 class Result:
-    """Medians of one engine. `ratio` is its time for a step over that of Bridle without drafts."""
+    """One engine: of each task the median over its repetitions, then the mean of all tasks that it can do."""
 
     name: str
     version: str
@@ -51,8 +68,11 @@ class Result:
     whole: float
     """Share of its documents that were whole and valid."""
     ratio: float = 1.0
+    """Its time over that of Bridle without drafts, on the same tasks."""
+    tasks: int = 0
+    """Tasks that it can do."""
     problem: str = ""
-    """Why there are no figures."""
+    """Why it cannot do the others."""
 
     def as_json(self) -> dict[str, JsonValue]:
         """Rounded for reading."""
@@ -63,6 +83,7 @@ def measure(
     model: Model,
     path: Path,
     repeat: int,
+    tasks: Sequence[Task] = (FLIGHT,),
     on_round: Callable[[int, int], None] | None = None,
     *,
     server: Path | None = None,
@@ -74,88 +95,117 @@ def measure(
     """
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")  # what other engines warn of is not the reader's concern
-        running = stack.enter_context(Server(server, path, context=CONTEXT, threads=THREADS)) if server else None
-        return _measure(model, path, repeat, on_round, running)
+        peers = {**PEERS}
+        if server is not None:
+            running = stack.enter_context(Server(server, path, context=CONTEXT, threads=THREADS))
+            peers["llama-server"] = lambda _, case: server_writer(running, case.prompt.tokens, case.schema, BUDGET)
+        found, problems = _run(model, _Llama(path), peers, repeat, tasks, on_round)
+    own = server_version(server) if server is not None else ""
+    told = _results(found, problems, model)
+    return [replace(it, version=own) if it.name == "llama-server" else it for it in told]
 
 
-def _measure(
-    model: Model, path: Path, repeat: int, on_round: Callable[[int, int], None] | None, server: Server | None
-) -> list[Result]:
-    case = Case(model)
-    tokens = list(case.prompt.tokens)
-
-    def bridle(*, drafts: bool) -> Write:
-        def write(seed: int) -> str:
-            generation = asyncio.run(model.engine.generate(case.call(seed, drafts=drafts)))
-            return model.engine.vocabulary.text(generation.ids)
-
-        return write
-
-    writers: dict[str, Write] = {"bridle": bridle(drafts=False), "bridle, with drafts": bridle(drafts=True)}
+def _run(
+    model: Model,
+    llama: _Llama,
+    peers: Mapping[str, Make],
+    repeat: int,
+    tasks: Sequence[Task],
+    on_round: Callable[[int, int], None] | None,
+) -> tuple[dict[str, list[Runs | None]], dict[str, str]]:
+    """What every engine wrote, by task, and why some could not."""
+    own: dict[str, Make] = {
+        "bridle": lambda _, case: _own(model, case, drafts=False),
+        "bridle, with drafts": lambda _, case: _own(model, case, drafts=True),
+    }
+    makers, rounds = own | dict(peers), repeat + 1
+    found: dict[str, list[Runs | None]] = {name: [None] * len(tasks) for name in makers}
     problems: dict[str, str] = {}
-    if server is not None:
-        writers["llama-server"] = server_writer(server, tokens, CALL, BUDGET)
-    llama = _Llama(path, tokens)
-    for name, make in PEERS.items():
-        try:
-            writers[name] = make(llama, case.prompt.text)
-        except Exception as error:  # a peer that cannot start is told, and the others are measured
-            problems[name] = _reason(error)
-    runs: dict[str, list[tuple[float, str]]] = {name: [] for name in writers}
-    for number in range(repeat + 1):
-        if on_round is not None:
-            on_round(number, repeat + 1)
-        for name, write in list(writers.items()):
-            start = time.perf_counter()
-            try:
-                text = write(number)
-            except Exception as error:  # the same
-                problems[name] = _reason(error)
-                del writers[name]
-                continue
-            if number:
-                runs[name].append((time.perf_counter() - start, text))
-    found = _results({name: runs[name] for name in writers}, problems, model)
-    own = server_version(server.binary) if server is not None else ""
-    return [replace(it, version=own) if it.name == "llama-server" else it for it in found]
+    for place, task in enumerate(tasks):
+        case, writers = Case(model, task), dict[str, Write]()
+        for number in range(rounds):
+            if on_round is not None:
+                on_round(place * rounds + number, rounds * len(tasks))
+            for name, make in makers.items():
+                if number and name not in writers:
+                    continue
+                try:
+                    writers[name] = write = writers.get(name) or make(llama, case)
+                    start = time.perf_counter()
+                    text = write(number)
+                    seconds = time.perf_counter() - start
+                except Exception as error:  # what a peer cannot do is told, and the others are measured
+                    problems[name] = _reason(error)
+                    writers.pop(name, None)
+                    found[name][place] = None
+                    continue
+                if number:
+                    runs = found[name][place] = found[name][place] or Runs([], Draft202012Validator(case.schema))
+                    runs.done.append((seconds, text))
+    return found, problems
 
 
-def _results(
-    runs: Mapping[str, Sequence[tuple[float, str]]], problems: Mapping[str, str], model: Model
-) -> list[Result]:
-    own, validator = statistics.median(seconds for seconds, _ in runs["bridle"]), Draft202012Validator(CALL)
-    found: list[Result] = []
-    for name, done in runs.items():
-        lengths = [len(model.engine.vocabulary.tokenize(text, False)) for _, text in done]
-        seconds = statistics.median(seconds for seconds, _ in done)
-        found.append(
+def _own(model: Model, case: Case, *, drafts: bool) -> Write:
+    def write(seed: int) -> str:
+        generation = asyncio.run(model.engine.generate(case.call(seed, drafts=drafts)))
+        return model.engine.vocabulary.text(generation.ids)
+
+    return write
+
+
+def _results(found: Mapping[str, Sequence[Runs | None]], problems: Mapping[str, str], model: Model) -> list[Result]:
+    told: list[Result] = []
+    for name, tasks in found.items():
+        mine = [(runs, own) for runs, own in zip(tasks, found["bridle"], strict=True) if runs and own]
+        if not mine:
+            told.append(Result(name, _version(name), 0, 0, 0, 0, 0, 0, problems.get(name, "")))
+            continue
+        seconds = sum(runs.seconds for runs, _ in mine)
+        lengths = [len(model.engine.vocabulary.tokenize(text, False)) for runs, _ in mine for _, text in runs.done]
+        whole = [is_whole(text, runs.validator) for runs, _ in mine for _, text in runs.done]
+        tokens = max(1, statistics.mean(lengths))
+        told.append(
             Result(
-                name,
-                _version(name),
-                seconds,
-                statistics.median(1000 * took / max(1, n) for (took, _), n in zip(done, lengths, strict=True)),
-                statistics.median(lengths),
-                sum(is_whole(text, validator) for _, text in done) / len(done),
-                seconds / own,
+                name=name,
+                version=_version(name),
+                seconds_per_step=seconds / len(mine),
+                ms_per_token=1000 * seconds / len(mine) / tokens,
+                tokens=tokens,
+                whole=sum(whole) / len(whole),
+                ratio=seconds / sum(own.seconds for _, own in mine),
+                tasks=len(mine),
+                problem=problems.get(name, ""),
             )
         )
-    return found + [Result(name, _version(name), 0, 0, 0, 0, 0, reason) for name, reason in problems.items()]
+    return told
 
 
 class _Llama:
-    """llama-cpp-python's high-level model, which the peers stand on."""
+    """llama-cpp-python's high-level model, which the peers stand on, and what they make of it once."""
 
-    def __init__(self, path: Path, prompt: list[int]) -> None:
+    def __init__(self, path: Path) -> None:
         bindings: Any = import_module("llama_cpp")
-        self.bindings, self.path, self.prompt = bindings, path, prompt
+        self.bindings, self.path = bindings, path
         self.model: Any = bindings.Llama(str(path), n_ctx=CONTEXT, n_threads=THREADS, verbose=False)
 
-    def write(self, seed: int, **options: Any) -> str:
+    @cached_property
+    def guidance(self) -> Any:
+        """guidance's model, which loads the file for itself."""
+        guidance: Any = import_module("guidance")
+        return guidance.models.LlamaCpp(self.path, n_ctx=CONTEXT, n_threads=THREADS, echo=False)
+
+    @cached_property
+    def enforcer(self) -> Any:
+        """lm-format-enforcer's view of the vocabulary."""
+        return import_module("lmformatenforcer.integrations.llamacpp").build_token_enforcer_tokenizer_data(self.model)
+
+    def write(self, case: Case, seed: int, **options: Any) -> str:
         """A completion of the prompt."""
-        done = self.model.create_completion(self.prompt, max_tokens=BUDGET, temperature=1.0, seed=seed, **options)
+        tokens = list(case.prompt.tokens)
+        done = self.model.create_completion(tokens, max_tokens=BUDGET, temperature=1.0, seed=seed, **options)
         return str(done["choices"][0]["text"])
 
-    def process(self, seed: int, processor: Callable[[Any, Any], Any]) -> str:
+    def process(self, case: Case, seed: int, processor: Callable[[Any, Any], Any]) -> str:
         """A completion under a logits processor. llama-cpp-python swallows what it raises, and goes on unconstrained:
         here it is raised."""
         failed: list[Exception] = []
@@ -167,55 +217,54 @@ class _Llama:
                 failed.append(error)
                 return scores
 
-        text = self.write(seed, logits_processor=self.bindings.LogitsProcessorList([watched]))
+        text = self.write(case, seed, logits_processor=self.bindings.LogitsProcessorList([watched]))
         if failed:
             raise failed[0]
         return text
 
 
-def _gbnf(llama: _Llama, prompt: str) -> Write:
-    grammar: Any = llama.bindings.LlamaGrammar.from_json_schema(json.dumps(CALL), verbose=False)
-    return lambda seed: llama.write(seed, grammar=grammar)
+def _gbnf(llama: _Llama, case: Case) -> Write:
+    grammar: Any = llama.bindings.LlamaGrammar.from_json_schema(json.dumps(case.schema), verbose=False)
+    return lambda seed: llama.write(case, seed, grammar=grammar)
 
 
-def _outlines(backend: str) -> Callable[[_Llama, str], Write]:
-    def make(llama: _Llama, prompt: str) -> Write:
+def _outlines(backend: str) -> Make:
+    def make(llama: _Llama, case: Case) -> Write:
         backends: Any = import_module("outlines.backends")
         model: Any = import_module("outlines").from_llamacpp(llama.model)
-        processor = backends.get_json_schema_logits_processor(backend, model, json.dumps(CALL))
+        processor = backends.get_json_schema_logits_processor(backend, model, json.dumps(case.schema))
 
         def write(seed: int) -> str:
             processor.reset()
-            return llama.process(seed, processor)
+            return llama.process(case, seed, processor)
 
         return write
 
     return make
 
 
-def _enforcer(llama: _Llama, prompt: str) -> Write:
-    enforcer: Any = import_module("lmformatenforcer")
+def _enforcer(llama: _Llama, case: Case) -> Write:
+    parser: Any = import_module("lmformatenforcer").JsonSchemaParser
     integration: Any = import_module("lmformatenforcer.integrations.llamacpp")
-    data = integration.build_token_enforcer_tokenizer_data(llama.model)
 
     def write(seed: int) -> str:
-        return llama.process(seed, integration.build_llamacpp_logits_processor(data, enforcer.JsonSchemaParser(CALL)))
+        held = integration.build_llamacpp_logits_processor(llama.enforcer, parser(case.schema))
+        return llama.process(case, seed, held)
 
     return write
 
 
-def _guidance(llama: _Llama, prompt: str) -> Write:
+def _guidance(llama: _Llama, case: Case) -> Write:
     guidance: Any = import_module("guidance")
-    empty = guidance.models.LlamaCpp(llama.path, n_ctx=CONTEXT, n_threads=THREADS, echo=False)
 
     def write(seed: int) -> str:
-        done = empty + prompt + guidance.json(name="call", schema=CALL, temperature=1.0, max_tokens=BUDGET)
-        return str(done["call"])
+        call = guidance.json(name="call", schema=case.schema, temperature=1.0, max_tokens=BUDGET)
+        return str((llama.guidance + case.prompt.text + call)["call"])
 
     return write
 
 
-PEERS: dict[str, Callable[[_Llama, str], Write]] = {
+PEERS: dict[str, Make] = {
     "llama-cpp-python, GBNF": _gbnf,
     "outlines, outlines_core": _outlines("outlines_core"),
     "outlines, llguidance": _outlines("llguidance"),

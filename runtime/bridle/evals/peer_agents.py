@@ -1,0 +1,99 @@
+"""The agents of `bridle bench agents`, served by other engines: the same messages, each step a tool call.
+
+A llama-server serves them at once and gives every agent a slot. guidance has one sequence: its agents take turns, step
+by step or each with all its steps after another, which leaves it more of their prompts to reuse. Neither sees to it
+that a document is whole when its tokens run out; so that is told as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+
+from bridle.errors import UsageError
+from bridle.evals.agents import Load, Turn, measure_turns
+from bridle.evals.decode import BUDGET
+from bridle.evals.peers import CONTEXT, THREADS
+from bridle.evals.server import Completion, Server, is_whole
+from bridle.evals.tasks import FLIGHT
+from bridle.model import Model
+from bridle.prompt import Message
+
+Ask = Callable[[Sequence[Message], int, int], Turn]
+"""Takes a step and waits for it: what was said, the agent's number, the seed of the sampling."""
+
+
+async def measure_server(
+    server: Server, model: Model, agents: int, steps: int, *, seed: int = 0, max_tokens: int = BUDGET
+) -> Load:
+    """Let agents work at once on a server that has the model's file; the model makes their prompts.
+
+    The server should have a slot for each agent.
+    """
+    validator: Any = Draft202012Validator(FLIGHT.schema)
+
+    def ask(messages: Sequence[Message], number: int, seed: int) -> Turn:
+        tokens, heard = model.template.prompt(messages).tokens, list[float]()
+
+        def on_text(_: str) -> None:
+            heard.append(time.perf_counter())
+
+        slot = number % server.slots
+        done: Completion = server.complete(tokens, FLIGHT.schema, max_tokens, seed=seed, slot=slot, on_text=on_text)
+        first = heard[0] if heard else time.perf_counter()
+        return Turn(done.text, first, done.tokens, done.prompt, done.reused, is_whole(done.text, validator))
+
+    return await _measure(ask, agents, model, agents, steps, seed=seed, together=True)
+
+
+async def measure_guidance(
+    path: Path,
+    model: Model,
+    agents: int,
+    steps: int,
+    *,
+    together: bool,
+    seed: int = 0,
+    max_tokens: int = BUDGET,
+) -> Load:
+    """Let agents take turns on guidance: step by step (`together`), or each with all its steps after another.
+
+    Raises:
+        UsageError: guidance is not installed.
+    """
+    try:
+        guidance: Any = import_module("guidance")
+    except ImportError:
+        raise UsageError("guidance is not installed", hint="see benchmarks/README.md for how to") from None
+    validator: Any = Draft202012Validator(FLIGHT.schema)
+    empty = guidance.models.LlamaCpp(path, n_ctx=CONTEXT, n_threads=THREADS, echo=False)
+
+    def ask(messages: Sequence[Message], _: int, seed: int) -> Turn:
+        call = guidance.json(name="call", schema=FLIGHT.schema, temperature=1.0, max_tokens=max_tokens)
+        start = time.perf_counter()
+        done = empty + model.template.prompt(messages).text + call
+        text, usage = str(done["call"]), done._get_usage()  # it tells in no other way
+        first = start + cast("float", usage.ttft_ms) / 1000
+        output = len(model.engine.vocabulary.tokenize(text, False))
+        read = len(model.template.prompt(messages).tokens)
+        reused = min(read, cast("int", usage.cached_input_tokens))
+        return Turn(text, first, output, read, reused, is_whole(text, validator))
+
+    return await _measure(ask, 1, model, agents, steps, seed=seed, together=together)
+
+
+async def _measure(ask: Ask, at_once: int, model: Model, agents: int, steps: int, *, seed: int, together: bool) -> Load:
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(at_once) as pool:
+
+        def take(messages: Sequence[Message], number: int, seed: int) -> Awaitable[Turn]:
+            return loop.run_in_executor(pool, ask, messages, number, seed)
+
+        return await measure_turns(take, FLIGHT.system(model), agents, steps, seed=seed, together=together)
