@@ -257,3 +257,9 @@ def test_colours_stay_out_of_pipes(tmp_path: Path) -> None:
 
 def test_the_bundled_model_is_small() -> None:
     assert (shelf("models") / "colt" / "colt.gguf").stat().st_size < 12_000_000
+
+
+def test_a_device_that_is_not_there_is_told(bridle: Any) -> None:
+    told = bridle("run", "--device", "cuda7", "What is 2 + 3?")
+    assert told.code == 2
+    assert "no device 'cuda7' here" in told.err

@@ -16,7 +16,8 @@ import laws
 from bridle.card import card_for
 from bridle.engine.archive import Archive
 from bridle.engine.base import Generation, Logits, Part, Request, Sampling, Stop
-from bridle.engine.llama import LlamaBackend, LlamaSettings, find_exponentials
+from bridle.engine.ggml import Device, devices, find_exponentials, pick
+from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
 from bridle.engine.sample import exponentials
 from bridle.engine.thread import EngineThread
@@ -316,3 +317,34 @@ def test_exponentials_are_those_of_numpy(size: int) -> None:
     total = exponentials(scores, 3.0, wanted)
     assert find_exponentials()(found, 3.0, found) == pytest.approx(total, rel=1e-5)
     assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_devices_are_picked_by_name() -> None:
+    cards = [Device(name, "a card", "GPU", 0, 0, 1) for name in ("CUDA0", "CUDA1")]
+    there = [Device("CPU", "a processor", "CPU", 0, 0, 2), *cards]
+    names = {wanted: [it.name for it in pick(wanted, there)] for wanted in ("auto", "", "CPU", "cuda", "cuda1,CUDA0")}
+    assert names == {
+        "auto": ["CUDA0", "CUDA1"],
+        "": ["CUDA0", "CUDA1"],
+        "CPU": [],
+        "cuda": ["CUDA0", "CUDA1"],
+        "cuda1,CUDA0": ["CUDA1", "CUDA0"],
+    }
+    with pytest.raises(UsageError, match="no device 'metal' here; there are: cpu, CUDA0, CUDA1"):
+        pick("metal", there)
+    with pytest.raises(UsageError, match="no device 'cuda' here") as caught:
+        pick("cuda", there[:1])
+    assert "CMAKE_ARGS" in caught.value.hint
+
+
+def test_this_machine_has_a_processor() -> None:
+    found = devices()
+    assert "CPU" in {it.kind for it in found}
+    assert all(it.name and it.handle for it in found)
+
+
+@pytest.mark.parametrize(("kv_type", "flash_attention"), [("q8_0", "on"), ("f32", "off")])
+def test_keys_and_values_of_other_types_decode(kv_type: Any, flash_attention: Any) -> None:
+    with open_model("colt", device="cpu", kv_type=kv_type, flash_attention=flash_attention) as model:
+        step = Step([Message("user", "What is 2 + 3?")], form_of(int), None, max_tokens=16)
+        assert isinstance(asyncio.run(take(step, model)).value, int)

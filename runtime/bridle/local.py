@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 
@@ -32,7 +33,10 @@ def open_model(
     slots: int = 4,
     cells: int = 0,
     threads: int = 0,
+    device: str = "auto",
     gpu_layers: int = -1,
+    flash_attention: Literal["auto", "on", "off"] = "auto",
+    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = "f16",
     deterministic: bool = False,
     cache: Path | None = None,
     keep_prompts: bool = False,
@@ -46,7 +50,10 @@ def open_model(
         slots: conversations kept in memory at once.
         cells: tokens of all of them together, twice the context if 0 and never less than the context.
         threads: for decoding; chosen by the model's size if 0.
-        gpu_layers: layers on the GPU, -1 for all, where the build of llama.cpp can.
+        device: `auto` for every GPU that the build of llama.cpp can use, `cpu`, or names such as `CUDA0`.
+        gpu_layers: layers on GPUs, -1 for all.
+        flash_attention: whether attention is computed in one pass; `auto` asks llama.cpp.
+        kv_type: how evaluated tokens are kept in memory; quantized ones take less and need flash attention.
         deterministic: the same tokens for the same request every time on this machine, at the price of speed; else
             batches, drafts and reused prompts change the rounding of scores, and seldom a token.
         cache: where verdicts on files, and prompts, are kept.
@@ -54,7 +61,7 @@ def open_model(
         on_progress: hears the share loaded, from 0 to 1.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model, or no such device.
         ModelError: the file is not a model that can generate.
     """
     path, cache = find_model(model), cache or platformdirs.user_cache_path("bridle")
@@ -62,7 +69,14 @@ def open_model(
         probe(path, cache)
     card = card_for(path, {})
     wanted = LlamaSettings(
-        context=context or card.context, slots=slots, cells=cells, threads=threads, gpu_layers=gpu_layers
+        context=context or card.context,
+        slots=slots,
+        cells=cells,
+        threads=threads,
+        device=device,
+        gpu_layers=gpu_layers,
+        flash_attention=flash_attention,
+        kv_type=kv_type,
     )
     backend = LlamaBackend(path, wanted, on_progress)
     archive = Archive(cache / "prompts" / backend.identity) if keep_prompts else None

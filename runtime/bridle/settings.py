@@ -10,6 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,7 +32,10 @@ class Settings(BaseModel):
     model: str = "colt"
     context: int | None = Field(default=None, ge=256)
     threads: int = Field(default=0, ge=0)
+    device: str = "auto"
     gpu_layers: int = -1
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = "f16"
     deterministic: bool = False
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, settings, stderr, stdout
+from bridle.cli.common import DeviceOption, JsonOption, ModelOption, open_model, print_json, settings, stderr, stdout
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ app = typer.Typer(help="Benchmarks, on this machine.", no_args_is_help=True)
 @app.command("decode")
 def decode(
     model: ModelOption = None,
+    device: DeviceOption = None,
     repeat: Annotated[int, typer.Option("--repeat", "-n", min=1, help="Rounds of each.")] = 10,
     batch: Annotated[
         str, typer.Option(help="Also so many calls at once, such as 1,8,32.", show_default=False, metavar="SIZES")
@@ -65,7 +66,7 @@ def decode(
     sizes, console = numbers(batch), stderr()
     tasks = read_tasks(calls, limit) if calls is not None else [FLIGHT]
     with (
-        open_model(model, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
+        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
         console.status("measuring") as status,
     ):
 
@@ -156,6 +157,7 @@ def peers_table(results: Sequence[peers_module.Result]) -> Table:
 @app.command("agents")
 def agents(
     model: ModelOption = None,
+    device: DeviceOption = None,
     count: Annotated[str, typer.Option("--agents", "-a", help="How many at once.", metavar="SIZES")] = "1,8",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Tool calls of each, after each other.")] = 4,
     peers: PeersOption = False,
@@ -171,7 +173,7 @@ def agents(
     sizes, console = numbers(count), stderr()
     loads: list[tuple[str, benchmark.Load]] = []
     with (
-        open_model(model, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
+        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
         console.status("measuring") as status,
     ):
         asyncio.run(benchmark.measure(loaded, max(sizes), 1))  # to warm up

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from bridle.cli.common import ModelOption, open_model, settings, stderr, stdout
+from bridle.cli.common import DeviceOption, ModelOption, open_model, settings, stderr, stdout
 from bridle.cli.run import Format, FormatOption, WorkspaceOption, ask_person
 
 
 def chat(
     model: ModelOption = None,
+    device: DeviceOption = None,
     skill: Annotated[str, typer.Option("--skill", "-s", help="How to go about each request.")] = "react",
     workspace: WorkspaceOption = Path(),
     format: FormatOption = Format.JSON,  # the option's name
@@ -27,7 +28,7 @@ def chat(
 
     console = stderr()
     display = Display(console, show_thinking=show_thinking)
-    with Journal(settings().journal) as journal, open_model(model) as loaded:
+    with Journal(settings().journal) as journal, open_model(model, device) as loaded:
         agent = Agent(
             loaded,
             workspace=workspace,

@@ -23,6 +23,10 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="A bundled model by name, or the path of a GGUF file.", show_default="colt"),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="Where: auto, cpu, cuda, or names of GPUs (see doctor).", show_default="auto"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -64,13 +68,19 @@ def settings() -> Settings:
 
 @contextmanager
 def open_model(
-    name: str | None, *, slots: int = 4, cells: int = 0, quiet: bool = False, deterministic: bool = False
+    name: str | None,
+    device: str | None,
+    *,
+    slots: int = 4,
+    cells: int = 0,
+    quiet: bool = False,
+    deterministic: bool = False,
 ) -> Generator[Model]:
     """Load a model, showing that it takes its time.
 
     Raises:
         ModelError: the file is not a model that can generate.
-        UsageError: there is no such model.
+        UsageError: there is no such model, or no such device.
     """
     from bridle import local
 
@@ -84,7 +94,10 @@ def open_model(
             slots=slots,
             cells=cells,
             threads=chosen.threads,
+            device=device or chosen.device,
             gpu_layers=chosen.gpu_layers,
+            flash_attention=chosen.flash_attention,
+            kv_type=chosen.kv_type,
             deterministic=deterministic or chosen.deterministic,
             cache=chosen.cache,
             keep_prompts=True,

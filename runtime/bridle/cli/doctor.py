@@ -80,9 +80,17 @@ def _llama() -> Finding:
 def _gpu() -> Finding:
     import llama_cpp
 
+    from bridle.engine.ggml import BUILD, devices
+
+    llama_cpp.llama_backend_init()
+    gpus = [device for device in devices() if device.is_gpu]
+    if gpus:
+        room = 2**30
+        told = [f"{it.name} ({it.description}, {it.free / room:.1f} of {it.total / room:.1f} GiB free)" for it in gpus]
+        return Finding("GPU", "ok", f"{', '.join(told)}; --device cpu leaves it alone")
     if llama_cpp.llama_supports_gpu_offload():
-        return Finding("GPU", "ok", "this build can use one; BRIDLE_GPU_LAYERS=0 turns it off")
-    return Finding("GPU", "note", 'this build is for the CPU; for CUDA, reinstall with CMAKE_ARGS="-DGGML_CUDA=on"')
+        return Finding("GPU", "note", "this build can use one, and finds none")
+    return Finding("GPU", "note", f"this build is for the CPU; for CUDA: {BUILD}")
 
 
 def _sqlite() -> Finding:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, read_text
+from bridle.cli.common import DeviceOption, JsonOption, ModelOption, open_model, print_json, read_text
 from bridle.cli.run import Format, FormatOption
 from bridle.errors import GrammarError, UsageError
 
@@ -25,6 +25,7 @@ def extract(
         str, typer.Option("--schema", help="A JSON Schema file, or module:Type for a Python type.", show_default=False)
     ],
     model: ModelOption = None,
+    device: DeviceOption = None,
     format: FormatOption = Format.JSON,  # the option's name
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens made at most.")] = 1024,
     thinking: Annotated[bool, typer.Option(help="Let the model think first.")] = True,
@@ -44,7 +45,7 @@ def extract(
     if not text.strip():
         raise UsageError("the text is empty")
     source = read_type(schema)
-    with open_model(model, quiet=as_json) as loaded:
+    with open_model(model, device, quiet=as_json) as loaded:
         form = form_of(source, format.value, loaded.style)
         if constrain:
             explain(form, loaded.compiler)

@@ -45,7 +45,7 @@ def show_model(
     """Show what is known about a model: its file, its vocabulary, its card."""
     from rich.table import Table
 
-    with open_model(model, quiet=as_json) as loaded:
+    with open_model(model, None, quiet=as_json) as loaded:
         vocabulary = loaded.engine.vocabulary
         facts: dict[str, JsonValue] = {
             "name": loaded.name,

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridle.cli.common import JsonOption, ModelOption, open_model, print_json, read_text, settings, stderr, stdout
+from bridle.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    open_model,
+    print_json,
+    read_text,
+    settings,
+    stderr,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from bridle.agent import Run
@@ -29,6 +39,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How the model wr
 def run(
     task: Annotated[str, typer.Argument(help="What to do; - reads it from standard input.", show_default=False)],
     model: ModelOption = None,
+    device: DeviceOption = None,
     skill: Annotated[str, typer.Option("--skill", "-s", help="How to go about it.")] = "react",
     workspace: WorkspaceOption = Path(),
     format: FormatOption = Format.JSON,  # the option's name
@@ -64,7 +75,7 @@ def run(
     display = None if as_json else Display(console, show_thinking=show_thinking)
     with (
         Journal(settings().journal) as journal,
-        open_model(model, quiet=as_json, deterministic=deterministic) as loaded,
+        open_model(model, device, quiet=as_json, deterministic=deterministic) as loaded,
     ):
         agent = Agent(
             loaded,

@@ -13,13 +13,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import llama_cpp as bindings
 import numpy as np
 
-from bridle.engine.base import Exponentials, Logits, Part
-from bridle.engine.sample import exponentials
+from bridle.engine.base import Logits, Part
+from bridle.engine.ggml import Device, devices, find_exponentials, pick
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import NativeTokenizer, Vocabulary
 from bridle.errors import EngineError, ModelError
@@ -41,10 +41,17 @@ class LlamaSettings:
     batch: int = 512
     """Tokens that one decode takes at most."""
     threads: int = 0
-    gpu_layers: int = 0
-    """Layers on the GPU; -1 for all. Without GPU support in the build this does nothing."""
+    gpu_layers: int = -1
+    """Layers on GPUs, -1 for all."""
+    device: str = "auto"
+    """Where: `auto` for every GPU, `cpu` for none, or names such as `CUDA0`; see `ggml.pick`."""
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = "f16"
+    """How keys and values are kept in memory; the quantized ones need flash attention."""
 
 
+FLASH = {"auto": -1, "off": 0, "on": 1}
+"""By the number of `llama_flash_attn_type`."""
 _log: list[str] = []
 _WARNING, _ERROR = 3, 4
 """Levels of `ggml_log_level`, which the bindings do not name."""
@@ -79,7 +86,9 @@ class LlamaBackend:
     def __init__(self, path: Path, settings: LlamaSettings, on_progress: Callable[[float], None] | None = None) -> None:
         self._context = self._model = None
         LLAMA.llama_backend_init()
-        self._model = load_model(path, settings.gpu_layers, on_progress)
+        self.devices = pick(settings.device, devices()) if settings.gpu_layers else []
+        """GPUs in use."""
+        self._model = load_model(path, on_progress, gpus=self.devices, gpu_layers=settings.gpu_layers)
         self.metadata: Mapping[str, str] = read_metadata(self._model)
         self.name = self.metadata.get("general.name", path.stem)
         self.vocabulary = read_vocabulary(self._model)
@@ -155,6 +164,8 @@ class LlamaBackend:
         params.n_seq_max = self.slots + 1  # one to save a part of another
         params.kv_unified = True
         params.no_perf = True
+        params.flash_attn_type = FLASH[settings.flash_attention]
+        params.type_k = params.type_v = getattr(LLAMA, f"GGML_TYPE_{settings.kv_type.upper()}")
         params.n_threads = params.n_threads_batch = settings.threads or threads_for(self._model)
         context = LLAMA.llama_init_from_model(self._model, params)
         if not context:
@@ -202,19 +213,29 @@ class _Batch:
 
 def load_model(
     path: Path,
-    gpu_layers: int = 0,
     on_progress: Callable[[float], None] | None = None,
     *,
+    gpus: Sequence[Device] = (),
+    gpu_layers: int = -1,
     vocabulary_only: bool = False,
 ) -> Any:
     """A llama.cpp model handle; with `vocabulary_only`, one without weights, which can tokenize and nothing else.
+
+    Args:
+        path: a GGUF file.
+        on_progress: hears the share loaded, from 0 to 1.
+        gpus: where layers go; without any, all stay on the CPU.
+        gpu_layers: how many go there, -1 for all.
+        vocabulary_only: leave the weights out.
 
     Raises:
         ModelError: llama.cpp refuses the file; the message has its reason.
     """
     LLAMA.llama_log_set(_keep_log, ctypes.c_void_p(0))
     params = LLAMA.llama_model_default_params()
-    params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
+    chosen = (ctypes.c_void_p * (len(gpus) + 1))(*(device.handle for device in gpus), None)
+    params.devices = ctypes.cast(chosen, ctypes.c_void_p)
+    params.n_gpu_layers = (gpu_layers if gpu_layers >= 0 else 999) if gpus else 0
     params.vocab_only = vocabulary_only
 
     @LLAMA.llama_progress_callback
@@ -300,22 +321,6 @@ def read_vocabulary(model: Any) -> Vocabulary:
             tokenize=ctypes.cast(LLAMA.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value or 0,
         ),
     )
-
-
-def find_exponentials() -> Exponentials:
-    """ggml's own softmax loop, which does in one pass what takes numpy three, where the build lets it be called."""
-    try:
-        library = ctypes.CDLL(str(Path(bindings.__file__).with_name("lib") / "libggml-cpu.so"))
-        native: Any = library.ggml_vec_soft_max_f32
-    except (OSError, AttributeError):
-        return exponentials
-    native.restype = ctypes.c_double
-    native.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_float]
-
-    def one_pass(scores: Logits, top: float, out: Logits) -> float:
-        return float(native(len(scores), out.ctypes.data, scores.ctypes.data, top))
-
-    return one_pass
 
 
 def threads_for(model: Any) -> int:

@@ -268,7 +268,6 @@ PEERS: dict[str, Make] = {
     "llama-cpp-python, GBNF": _gbnf,
     "outlines, outlines_core": _outlines("outlines_core"),
     "outlines, llguidance": _outlines("llguidance"),
-    "outlines, xgrammar": _outlines("xgrammar"),
     "lm-format-enforcer": _enforcer,
     "guidance": _guidance,
 }
