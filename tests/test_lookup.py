@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bridle.engine.base import Request, Sampling
-from bridle.engine.lookup import Draft, Worth
+from bridle.engine.lookup import CYCLE, TRIAL, Draft, Worth
 from bridle.engine.scripted import ScriptedBackend
 from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar.compile import Compiler
@@ -54,3 +54,17 @@ def test_drafts_are_longer_where_they_come_and_a_decode_is_dear() -> None:
 
     assert lengths(0.010, 8)[1] > lengths(0.010, 2)[1]
     assert lengths(0.050, 6)[1] > lengths(0.002, 6)[1]
+
+
+@pytest.mark.parametrize("drafted", [0.5, 2.0])
+def test_the_faster_way_is_kept_and_the_other_tried_now_and_then(drafted: float) -> None:
+    """A turn without drafts gives a token in 1 ms, one with them in `drafted` ms."""
+    worth = Worth()
+    taken: list[bool] = []
+    for _ in range(10 * CYCLE):
+        taken.append(bool(worth.lengths(1)))
+        worth.pace(1, 0.001 * (drafted if taken[-1] else 1.0))
+    assert all(taken[: CYCLE - TRIAL])
+    later = taken[CYCLE:]
+    rare = sum(later) if drafted > 1 else len(later) - sum(later)
+    assert rare == 9 * TRIAL

@@ -5,7 +5,8 @@ evaluated together with the token before them; each choice is then made as alway
 has saved a decode (prompt lookup decoding: Saxena, 2023). Nothing but the time depends on a draft.
 
 How far to guess is a matter of cost: how often guesses of this kind came true lately, and what one more token in a
-batch costs beside a decode of its own. Where it does not pay, nothing is drafted.
+batch costs beside a decode of its own. Looking up has a price as well, which weighs where a decode costs next to
+nothing; so now and then the other way is tried, drafts or none, and the one that writes faster is kept.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ RECENT = 64
 """Occurrences looked at, the latest ones."""
 TRIED = 4
 """Occurrences whose continuation is put to the mask."""
+CYCLE, TRIAL = 256, 16
+"""Turns after which the other way is tried, and for how many."""
+MEMORY = 0.8
+"""What counts of the cycles before."""
 PRIORS = (0.3, 0.6, 0.8)
 """How often a drafted token comes, by how many tokens before it agreed, before anything is known."""
 
@@ -77,6 +82,8 @@ class Worth:
         self._came = [0.0] * CONTEXT
         self._told = [0.0] * CONTEXT
         self._sums = np.zeros(5)
+        self._turns = 0
+        self._paces = np.zeros((2, 2))
 
     def lengths(self, running: int) -> tuple[int, ...]:
         """How long a draft may be, by how many tokens agreed, while `running` sequences share each decode.
@@ -84,6 +91,8 @@ class Worth:
         A token is worth guessing if the chance that all up to it come, times the share of a decode that it would save,
         is more than what it costs in this batch.
         """
+        if not self.pays:
+            return ()
         base, each = self.costs()
         found: list[int] = []
         for agreed in range(CONTEXT):
@@ -93,6 +102,20 @@ class Worth:
             self._came[agreed] *= 0.995
             self._told[agreed] *= 0.995
         return tuple(found)
+
+    @property
+    def pays(self) -> bool:
+        """Whether to draft at all in this turn: as has been faster lately, or the other way in a trial."""
+        (seconds, tokens), (drafted_seconds, drafted_tokens) = self._paces.tolist()
+        faster = self._turns < CYCLE or drafted_seconds * tokens <= seconds * drafted_tokens
+        return faster != (self._turns % CYCLE >= CYCLE - TRIAL)
+
+    def pace(self, tokens: int, seconds: float) -> None:
+        """This turn, in which nothing but writing was done, gave that many tokens in that time."""
+        self._paces[int(self.pays)] += (seconds, tokens)
+        self._turns += 1
+        if self._turns % CYCLE == 0:
+            self._paces *= MEMORY
 
     def chance(self, agreed: int) -> float:
         """How often a token drafted after that many agreeing ones came, of late."""

@@ -76,10 +76,14 @@ class Scheduler:
         self._expire()
         self._admit()
         if plan := self._plan():
+            said = sum(len(sequence.output) for sequence, _ in plan)
             if (rows := self._decode(plan)) is not None:
                 self._choose(plan, rows)
             self._retire()
-            self._worth.time(sum(len(part.tokens) for _, part in plan), time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._worth.time(sum(len(part.tokens) for _, part in plan), seconds)
+            if all(part.wanted and sequence.request.drafts for sequence, part in plan):
+                self._worth.pace(sum(len(sequence.output) for sequence, _ in plan) - said, seconds)
 
     def close(self, reason: str) -> None:
         """Fail whatever is left."""
