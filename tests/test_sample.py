@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -50,11 +52,10 @@ def test_greedy_takes_the_best_allowed(seed: int, share: float, scale: float) ->
     logits = (random.standard_normal(SIZE) * scale).astype(np.float32)
     allowed = random.random(SIZE) < share
     allowed[random.integers(SIZE)] = True
-    sampler = Sampler(SIZE)
-    sampler.row[:] = bits(allowed)
-    choice = sampler.choose(logits, Sampling(), None, masked=True)
+    sampler, row = Sampler(SIZE), bits(allowed)
+    choice = sampler.choose(logits, Sampling(), row=row)
     assert choice.token == np.where(allowed, logits, -np.inf).argmax()
-    assert sampler.choose(logits, Sampling(), None, masked=True, signal=False).token == choice.token
+    assert sampler.choose(logits, Sampling(), row=row, signal=False).token == choice.token
     free = np.exp(logits.astype(np.float64))
     left = free[allowed] / free[allowed].sum()
     assert choice.signal.masked == pytest.approx(1 - free[allowed].sum() / free.sum(), abs=1e-4)
@@ -83,10 +84,10 @@ def test_sampling_follows_the_distribution(sampling: Sampling, share: float, sca
     allowed = random.random(SIZE) < share
     wanted = distribution(logits, allowed, sampling)
     sampler, draws = Sampler(SIZE), 12_000
-    sampler.row[:] = bits(allowed)
+    row = bits(allowed)
     found = np.zeros(SIZE)
     for _ in range(draws):
-        found[sampler.choose(logits, sampling, random, masked=True).token] += 1
+        found[sampler.choose(logits, sampling, random, row=row).token] += 1
     assert not found[wanted == 0].any(), "a token was drawn that the rules exclude"
     likely = wanted > 20 / draws
     error = (found[likely] - wanted[likely] * draws) / np.sqrt(wanted[likely] * draws)
@@ -95,7 +96,7 @@ def test_sampling_follows_the_distribution(sampling: Sampling, share: float, sca
 
 def test_without_a_mask_anything_may_be_chosen() -> None:
     logits = np.arange(100, dtype=np.float32)
-    choice = Sampler(100).choose(logits, Sampling(), None, masked=False)
+    choice = Sampler(100).choose(logits, Sampling())
     assert (choice.token, choice.signal.masked) == (99, 0)
 
 
@@ -106,3 +107,56 @@ def test_a_row_of_bits_reads_back() -> None:
     assert count(row) == allowed.sum()
     assert (tokens_of(row) == np.flatnonzero(allowed)).all()
     assert [allows(row, token) for token in range(997)] == allowed.tolist()
+
+
+class Allowing:
+    """A mask over one row, which counts how often it is filled."""
+
+    def __init__(self, allowed: NDArray[np.bool_]) -> None:
+        self._row, self.filled = bits(allowed), 0
+
+    def fill(self, row: NDArray[np.uint32]) -> None:
+        row[:] = self._row
+        self.filled += 1
+
+    def accepts(self, tokens: Sequence[int]) -> int:
+        return int(allows(self._row, tokens[0]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    share=st.sampled_from([0.0005, 0.5, 0.95]),
+    lead=st.sampled_from([0.0, 15.0, 25.0]),
+    sampling=st.sampled_from(
+        [Sampling(), Sampling(1.0), Sampling(0.7, top_p=0.9), Sampling(2.0), Sampling(1.0, top_k=3)]
+    ),
+)
+def test_a_mask_that_is_not_filled_changes_nothing(seed: int, share: float, lead: float, sampling: Sampling) -> None:
+    random = np.random.default_rng(seed)
+    logits = (random.standard_normal(SIZE) * 2).astype(np.float32)
+    logits[random.integers(SIZE)] += lead
+    allowed = random.random(SIZE) < share
+    allowed[random.integers(SIZE)] = True
+    sampler, mask = Sampler(SIZE), Allowing(allowed)
+    for chance in range(5):
+        masked = sampler.choose(logits, sampling, np.random.default_rng(chance), row=bits(allowed))
+        asked = sampler.choose(logits, sampling, np.random.default_rng(chance), mask=mask)  # pyright: ignore[reportArgumentType]
+        assert asked.token == masked.token
+        assert asked.signal == pytest.approx(masked.signal, abs=0.01)
+    plain = sampler.choose(logits, Sampling(), mask=mask, signal=False)  # pyright: ignore[reportArgumentType]
+    assert plain.token == sampler.choose(logits, Sampling(), row=bits(allowed)).token
+
+
+def test_a_mask_is_not_filled_for_a_token_that_is_sure() -> None:
+    logits = np.zeros(SIZE, np.float32)
+    logits[7] = 40.0
+    allowed = np.ones(SIZE, np.bool_)
+    mask = Allowing(allowed)
+    for sampling in (Sampling(), Sampling(0.5), Sampling(1.0)):
+        choice = Sampler(SIZE).choose(logits, sampling, np.random.default_rng(0), mask=mask)  # pyright: ignore[reportArgumentType]
+        assert (choice.token, mask.filled) == (7, 0)
+        assert choice.signal.probability == pytest.approx(1.0)
+    allowed[7] = False
+    assert Sampler(SIZE).choose(logits, Sampling(), mask=(closed := Allowing(allowed))).token != 7  # pyright: ignore[reportArgumentType]
+    assert closed.filled == 1

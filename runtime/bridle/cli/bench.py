@@ -12,7 +12,7 @@ from bridle.cli.common import DeviceOption, JsonOption, ModelOption, open_model,
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic import JsonValue
     from rich.table import Table
@@ -52,6 +52,7 @@ def decode(
     ] = "",
     calls: CallsOption = None,
     limit: Annotated[int, typer.Option(min=0, help="Calls, spread over all of them; 0 for all.")] = 20,
+    temperature: Annotated[float, typer.Option("--temperature", "-t", min=0, help="Of sampling; 0 is greedy.")] = 1.0,
     peers: PeersOption = False,
     server: ServerOption = None,
     plot: PlotOption = None,
@@ -73,13 +74,12 @@ def decode(
         def on_round(number: int, of: int) -> None:
             status.update(f"measuring, round {number + 1} of {of}")
 
-        speeds = asyncio.run(benchmark.measure(loaded, repeat, tasks, on_round=on_round))
-        batches = (
-            asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, tasks, on_round=on_round)) if sizes else []
-        )
-        others = measure_peers(loaded, model, repeat, tasks, on_round, server) if peers or server else []
+        told: Any = {"temperature": temperature, "on_round": on_round}
+        speeds = asyncio.run(benchmark.measure(loaded, repeat, tasks, **told))
+        batches = asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, tasks, **told)) if sizes else []
+        others = measure_peers(loaded, model, repeat, tasks, server, told) if peers or server else []
         name = loaded.name
-    result: dict[str, JsonValue] = {"model": name, "repeat": repeat, "calls": len(tasks)}
+    result: dict[str, JsonValue] = {"model": name, "repeat": repeat, "calls": len(tasks), "temperature": temperature}
     result |= {way: speed.as_json() for way, speed in speeds.items()}
     result |= {"batches": cast("list[JsonValue]", [vars(it) for it in batches])} if batches else {}
     result |= {"peers": cast("list[JsonValue]", [it.as_json() for it in others])} if others else {}
@@ -124,14 +124,14 @@ def measure_peers(
     model: str | None,
     repeat: int,
     tasks: Sequence[Task],
-    on_round: Callable[[int, int], None],
     server: Path | None,
+    options: Mapping[str, Any],
 ) -> list[peers_module.Result]:
     """The same calls by other engines."""
     from bridle.evals import peers
     from bridle.local import find_model
 
-    return peers.measure(loaded, find_model(model or settings().model), repeat, tasks, on_round, server=server)
+    return peers.measure(loaded, find_model(model or settings().model), repeat, tasks, server=server, **options)
 
 
 def peers_table(results: Sequence[peers_module.Result]) -> Table:
@@ -196,7 +196,18 @@ def agents(
         return
     table = Table(title=f"{name}, {steps} steps each", **PLAIN)
     table.add_column("engine", no_wrap=True)
-    for column in ("agents", "seconds", "tokens/s", "steps/s", "step p50", "p95", "first token p50", "reused", "whole"):
+    for column in (
+        "agents",
+        "seconds",
+        "tokens/s",
+        "steps/s",
+        "step p50",
+        "p95",
+        "first token p50",
+        "reused",
+        "read/new",
+        "whole",
+    ):
         table.add_column(column, justify="right")
     for engine, load in loads:
         table.add_row(
@@ -209,6 +220,7 @@ def agents(
             f"{load.step_p95:.2f} s",
             f"{load.first_token_p50:.2f} s",
             f"{load.reused_share:.1%}",
+            f"{load.read_per_new:.2f}",
             f"{load.whole:.0%}",
         )
     stdout().print(table)

@@ -1,13 +1,16 @@
 """Choosing a token: the mask and the choice in one pass over what is allowed.
 
-Where few tokens are allowed the rest of the row is never masked or sorted; where many are, the best is taken first and
-the mask asked afterwards. Both give the same choice as masking first would. What the model made of the choice needs
-exp() of all scores that matter: those far below the best one are left out, and where most are, so is most of the work.
+Where few tokens are allowed the rest of the row is never masked or sorted. Where the model is all but sure, its token
+is taken first and only that one is put to the mask, which is never filled then. Both give the same choice as masking
+first would: a drawn number that falls to the best token among all falls to it among the allowed ones too, since
+whatever is taken away makes its share larger. What the model made of the choice needs exp() of all scores that matter:
+those far below the best one are left out, and where most are, so is most of the work.
 Buffers are kept: on a vocabulary of 150,000 tokens a fresh array costs as much as the arithmetic.
 """
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bridle.engine.base import Exponentials, Logits, Sampling, Signal
-from bridle.engine.mask import allocate, allows, count, tokens_of
+from bridle.engine.mask import Bits, Mask, allocate, allows, count, tokens_of
 
 FEW = 4_096
 """Allowed tokens up to which they are gathered, instead of masking the whole row."""
@@ -32,6 +35,8 @@ CLOSE = 0.05
 REACH = 18.0
 """Scores so far below the best, in nats at temperature 1, count as nothing if most are: all of 150,000 tokens there
 would have 0.2 % of its probability."""
+SURE = 0.999
+"""Probability of a token from which the mask is not filled if it allows that one; so far may signals be off then."""
 MOST = 0.125
 """Share of the vocabulary that may be within `REACH` for the rest to be left out."""
 
@@ -48,10 +53,11 @@ WORDS = np.where(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, 
 
 
 class Choice(NamedTuple):
-    """A token, and what the model made of the choice."""
+    """A token, what the model made of the choice, and the seconds that filling the mask took of it."""
 
     token: int
     signal: Signal
+    filled: float = 0.0
 
 
 UNKNOWN = Signal(0.0, 0.0, 0.0)
@@ -59,7 +65,7 @@ UNKNOWN = Signal(0.0, 0.0, 0.0)
 
 
 class Sampler:
-    """Chooses from rows of one width. Not thread-safe: it owns scratch space, and `row` for the caller's mask."""
+    """Chooses from rows of one width. Not thread-safe: it owns scratch space."""
 
     def __init__(self, size: int, exponentials: Exponentials = exponentials) -> None:
         self.row = allocate(size)
@@ -75,9 +81,10 @@ class Sampler:
         self,
         logits: Logits,
         sampling: Sampling,
-        random: Generator | None,
+        random: Generator | None = None,
         *,
-        masked: bool,
+        mask: Mask | None = None,
+        row: Bits | None = None,
         signal: bool = True,
     ) -> Choice:
         """Choose a token from a row of scores.
@@ -86,51 +93,62 @@ class Sampler:
             logits: shape (vocabulary,), float32.
             sampling: greedy without a temperature.
             random: the source of chance; needed with a temperature.
-            masked: whether only what `row` allows (at least one token) may be chosen.
+            mask: what may be chosen; asked no more than is needed.
+            row: the same, filled already.
             signal: whether to say what the model made of it; a greedy choice is quicker without.
         """
-        room = count(self.row) if masked else self._size
-        allowed = tokens_of(self.row) if masked and room <= FEW else None
-        if not signal and sampling.temperature <= 0:
-            return Choice(self._best(logits, allowed, masked=masked), UNKNOWN)
+        aim = _aim(sampling, random)
         top = int(logits.argmax())
+        if not signal and aim is None:
+            return self._best(logits, top, mask, row)
         near = self._near(logits, logits[top], max(1.0, sampling.temperature))
-        scores = logits if near is None else logits[near]
+        index, scores = near, logits if near is None else logits[near]
         weights, total = self._exp(scores, logits[top], 1.0)
-        kept = total
-        if allowed is not None:
-            scores = logits[allowed]
-            best = int(scores.argmax())
-            weights, kept = self._exp(scores, scores[best], 1.0)
-            lost = 1.0 - kept * float(np.exp(np.float64(scores[best]) - logits[top])) / total
-            return self._choose(scores, allowed, best, weights, kept, lost, sampling, random)
-        index, best, lost = near, top if near is None else int(np.searchsorted(near, top)), 0.0
-        if masked:
-            self._close(weights, 0, room, near)
-            kept = float(weights.sum())
-            lost = 1.0 - kept / total
-            if not weights[best]:
-                best = int(weights.argmax())
-                if weights[best] > (FAINT if near is None else CLOSE):
-                    weights *= 1 / weights[best]
-                else:
-                    index, scores = None, logits
-                    best = self._best(logits, None, masked=True)
-                    weights, _ = self._exp(logits, logits[best], 1.0)
-                    self._close(weights, 0, room)
+        best = top if near is None else int(np.searchsorted(near, top))
+        filled = 0.0
+        if mask is not None and row is None:
+            likely = sampling.temperature <= 1 and total * SURE <= 1 and (aim is None or aim * total < 1)
+            if likely and mask.accepts([top]):
+                return self._tell(scores, index, best, best, weights, total, 0.0, filled)
+            start = time.perf_counter()
+            mask.fill(self.row)
+            row, filled = self.row, time.perf_counter() - start
+        kept, lost = total, 0.0
+        if row is not None:
+            room = count(row)
+            if room <= FEW:
+                index = tokens_of(row)
+                scores = logits[index]
+                best = int(scores.argmax())
+                weights, kept = self._exp(scores, scores[best], 1.0)
+                lost = 1.0 - kept * float(np.exp(np.float64(scores[best]) - logits[top])) / total
+            else:
+                self._close(weights, row, room, near)
                 kept = float(weights.sum())
-        return self._choose(scores, index, best, weights, kept, lost, sampling, random)
+                lost = 1.0 - kept / total
+                if not weights[best]:
+                    best = int(weights.argmax())
+                    if weights[best] > (FAINT if near is None else CLOSE):
+                        weights *= 1 / weights[best]
+                    else:
+                        index, scores = None, logits
+                        best = _best_of(logits, row)
+                        weights, _ = self._exp(logits, logits[best], 1.0)
+                        self._close(weights, row, room)
+                    kept = float(weights.sum())
+        place = best if aim is None else self._draw(scores, best, weights, sampling, aim)
+        return self._tell(scores, index, best, place, weights, kept, lost, filled)
 
-    def _best(self, logits: Logits, allowed: NDArray[np.intp] | None, *, masked: bool) -> int:
-        """The best token that the row allows."""
-        if allowed is not None:
-            return int(allowed[logits[allowed].argmax()])
-        best = int(logits.argmax())
-        if not masked or allows(self.row, best):
-            return best
-        scores = logits.copy()
-        self._close(scores, -np.inf, count(self.row))
-        return int(scores.argmax())
+    def _best(self, logits: Logits, top: int, mask: Mask | None, row: Bits | None) -> Choice:
+        """The best token that is allowed, and nothing about it."""
+        filled = 0.0
+        if row is None and mask is not None and not mask.accepts([top]):
+            start = time.perf_counter()
+            mask.fill(self.row)
+            row, filled = self.row, time.perf_counter() - start
+        if row is not None and not allows(row, top):
+            top = _best_of(logits, row)
+        return Choice(top, UNKNOWN, filled)
 
     def _near(self, logits: Logits, top: np.float32, temperature: float) -> NDArray[np.intp] | None:
         """The tokens whose scores matter, ascending; None for all of them."""
@@ -140,43 +158,33 @@ class Sampler:
         near = np.greater(logits, least, out=self._flags)
         return np.flatnonzero(near) if np.count_nonzero(near) <= MOST * self._size else None
 
-    def _close(
-        self, values: NDArray[np.float32], value: float, room: int, index: NDArray[np.intp] | None = None
-    ) -> None:
-        """Write a value over what the row, which has `room` tokens, does not allow; `values` are those of `index`."""
+    def _close(self, weights: NDArray[np.float32], row: Bits, room: int, index: NDArray[np.intp] | None = None) -> None:
+        """No weight for what the row, which has `room` tokens, does not allow; the weights are those of `index`."""
         if index is not None:
-            values[(self.row[index >> 5] >> (index & 31).astype(np.uint32)) & 1 == 0] = value
+            weights[(row[index >> 5] >> (index & 31).astype(np.uint32)) & 1 == 0] = 0
         elif self._size - room <= FEW:
-            closed = tokens_of(~self.row)
-            values[closed[: self._size - room]] = value  # beyond the vocabulary a row ends in zeros
-        elif not value:
-            kept = WORDS.take(self.row.view(np.uint8), axis=0, out=self._kept, mode="clip").ravel()
-            bits = values.view(np.uint32)
-            np.bitwise_and(bits, kept[: self._size], out=bits)
+            weights[tokens_of(~row)[: self._size - room]] = 0  # beyond the vocabulary a row ends in zeros
         else:
-            closed = np.unpackbits(~self.row.view(np.uint8), count=self._size, bitorder="little")
-            np.putmask(values, closed.view(np.bool_), value)
+            kept = WORDS.take(row.view(np.uint8), axis=0, out=self._kept, mode="clip").ravel()
+            bits = weights.view(np.uint32)
+            np.bitwise_and(bits, kept[: self._size], out=bits)
 
-    def _choose(
+    def _tell(
         self,
         scores: Logits,
         index: NDArray[np.intp] | None,
         best: int,
+        place: int,
         weights: NDArray[np.float32],
         kept: float,
         lost: float,
-        sampling: Sampling,
-        random: Generator | None,
+        filled: float,
     ) -> Choice:
-        """Choose among weights, exp(score - best score), 0 where nothing may be chosen, with the sum `kept`.
-
-        They are those of the tokens `index`.
-        """
-        place = best if sampling.temperature <= 0 else self._draw(scores, best, weights, sampling, random)
+        """What was chosen among weights, exp(score - best score), with the sum `kept`; they are those of `index`."""
         distance = float(np.dot(weights, scores)) / kept - float(scores[best])
         entropy = max(0.0, float(np.log(kept)) - distance)
         token = place if index is None else int(index[place])
-        return Choice(token, Signal(max(0.0, lost), entropy, float(weights[place]) / kept))
+        return Choice(token, Signal(max(0.0, lost), entropy, float(weights[place]) / kept), filled)
 
     def _exp(self, scores: Logits, top: np.float32, temperature: float) -> tuple[NDArray[np.float32], float]:
         """exp((score - top) / temperature), in scratch space, and their sum."""
@@ -187,37 +195,60 @@ class Sampler:
         np.multiply(scores, np.float32(1 / temperature), out=weights)
         return weights, self._exponentials(weights, float(top) / temperature, weights)
 
-    def _draw(
-        self, scores: Logits, best: int, weights: NDArray[np.float32], sampling: Sampling, random: Generator | None
-    ) -> int:
-        """Sample an index: temperature, then the k best, the nucleus of mass p, and those above a share of the best."""
-        if random is None:
-            raise ValueError("sampling with a temperature needs a source of chance")
+    def _draw(self, scores: Logits, best: int, weights: NDArray[np.float32], sampling: Sampling, aim: float) -> int:
+        """Sample an index: temperature, then the k best, the nucleus of mass p, and those above a share of the best.
+
+        `aim`, from 0 to 1, falls on one of them; the best one comes first.
+        """
         if sampling.temperature != 1.0:
             known, (weights, _) = weights, self._exp(scores, scores[best], sampling.temperature)
             weights[known == 0] = 0
         if not (sampling.top_k or sampling.top_p < 1 or sampling.min_p):
-            return _draw_all(weights, self._ones, random)
+            return _draw_all(weights, best, self._ones, aim)
         order = _head(weights, sampling)
         sums: NDArray[np.float64] = np.cumsum(weights[order], dtype=np.float64)
-        drawn = _place(sums, random.random() * sums[-1])
+        drawn = _place(sums, aim * float(sums[-1]))
         return int(order[min(drawn, len(order) - 1)])
 
 
-def _draw_all(weights: NDArray[np.float32], ones: NDArray[np.float32], random: Generator) -> int:
-    """An index with probability in proportion to its weight: first its block, then its place."""
+def _aim(sampling: Sampling, random: Generator | None) -> float | None:
+    """A number from 0 to 1 by chance; None for greedy sampling."""
+    if sampling.temperature <= 0:
+        return None
+    if random is None:
+        raise ValueError("sampling with a temperature needs a source of chance")
+    return random.random()
+
+
+def _best_of(logits: Logits, row: Bits) -> int:
+    """The best token that a row allows."""
+    if count(row) <= FEW:
+        allowed = tokens_of(row)
+        return int(allowed[logits[allowed].argmax()])
+    closed = np.unpackbits(~row.view(np.uint8), count=len(logits), bitorder="little")
+    scores = logits.copy()
+    np.putmask(scores, closed.view(np.bool_), -np.inf)
+    return int(scores.argmax())
+
+
+def _draw_all(weights: NDArray[np.float32], best: int, ones: NDArray[np.float32], aim: float) -> int:
+    """An index with probability in proportion to its weight: the best one first, then by block and place."""
     whole = len(weights) // BLOCK * BLOCK
+    first, weights[best] = weights[best], 0
     blocks = (
         np.append(weights[:whole].reshape(-1, BLOCK) @ ones, weights[whole:].sum()) if whole else weights.sum()[None]
     )
     sums: NDArray[np.float64] = np.cumsum(blocks, dtype=np.float64)
-    aim = random.random() * sums[-1]
-    block = min(_place(sums, aim), len(blocks) - 1)
-    inside: NDArray[np.float64] = np.cumsum(weights[block * BLOCK : (block + 1) * BLOCK], dtype=np.float64)
-    aim -= sums[block] - blocks[block]
-    index = _place(inside, aim)
-    last = int(np.flatnonzero(weights[block * BLOCK : (block + 1) * BLOCK])[-1])
-    return block * BLOCK + min(index, last)
+    aim = aim * (float(first) + float(sums[-1])) - float(first)
+    index = best
+    if aim >= 0 and sums[-1] > 0:
+        block = min(_place(sums, aim), len(blocks) - 1)
+        part = weights[block * BLOCK : (block + 1) * BLOCK]
+        inside: NDArray[np.float64] = np.cumsum(part, dtype=np.float64)
+        place = _place(inside, aim - float(sums[block] - blocks[block]))
+        index = block * BLOCK + min(place, int(np.flatnonzero(part)[-1]))
+    weights[best] = first
+    return index
 
 
 def _place(sums: NDArray[np.float64], aim: float) -> int:

@@ -113,17 +113,13 @@ class Sequence:
 
     def _choose(self, logits: Logits, sampler: Sampler) -> None:
         """Sample one token under the mask, and take what it forces."""
-        mask, start = self.request.mask, time.perf_counter()
-        if self.row is not None:
-            sampler.row[:], self.row = self.row, None
-        elif mask is not None:
-            mask.fill(sampler.row)
-        filled = time.perf_counter()
+        mask, row, start = self.request.mask, self.row, time.perf_counter()
+        self.row = None
         self._discourage(logits)
-        choice = sampler.choose(logits, self.request.sampling, self.random, masked=mask is not None)
+        choice = sampler.choose(logits, self.request.sampling, self.random, mask=mask, row=row)
         chosen = time.perf_counter()
-        self.usage.mask_seconds += filled - start
-        self.usage.sample_seconds += chosen - filled
+        self.usage.mask_seconds += choice.filled
+        self.usage.sample_seconds += chosen - start - choice.filled
         self.usage.masked += choice.signal.masked
         token = Token(choice.token, False, choice.signal)
         if mask is not None:

@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from random import Random
 
 from pydantic import JsonValue
@@ -58,6 +59,8 @@ class Load:
     first_token_p50: float
     reused_share: float
     """Of the tokens of all prompts, what was not read again."""
+    read_per_new: float
+    """Tokens read after the first step of an agent, over those of its prompts that its prompt before did not have."""
     whole: float = 1.0
     """Share of the documents that were whole and valid."""
 
@@ -74,8 +77,8 @@ class Turn:
     first: float
     """When its first token came, by `time.perf_counter`."""
     output: int
-    prompt: int
-    """Tokens of the prompt."""
+    prompt: Sequence[int]
+    """Its tokens."""
     reused: int
     """Of these, not read again."""
     whole: bool = True
@@ -101,7 +104,8 @@ async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_t
         step = Step(messages, form, None, sampling, max_tokens, session=session, on_progress=on_progress, retries=0)
         outcome = await take(step, model)
         usage = outcome.usage
-        return Turn(outcome.text, heard[0], usage.output, usage.prompt, usage.reused)
+        prompt = outcome.attempts[-1].prompt.tokens
+        return Turn(outcome.text, heard[0], usage.output, prompt, usage.reused)
 
     return await measure_turns(take_turn, FLIGHT.system(model), agents, steps, seed=seed)
 
@@ -113,15 +117,23 @@ async def measure_turns(
     took: list[float] = []
     first: list[float] = []
     turns: list[Turn] = []
+    read: list[int] = []
+    new: list[int] = []
 
     async def work(number: int) -> None:
         random = Random(seed * 1000 + number)
+        before: Sequence[int] = ()
         messages = [system, Message("user", f"agent {number}: {_text(random, 12)}")]
         for place in range(steps):
             start = time.perf_counter()
             turn = await take(messages, number, seed * 1000 + number * 100 + place)
             took.append(time.perf_counter() - start)
             first.append(turn.first - start)
+            if place:
+                same = takewhile(lambda pair: pair[0] == pair[1], zip(before, turn.prompt, strict=False))
+                new.append(len(turn.prompt) - sum(1 for _ in same))
+                read.append(len(turn.prompt) - turn.reused)
+            before = turn.prompt
             turns.append(turn)
             messages += [Message("assistant", turn.text), Message("tool", _text(random, 30))]
 
@@ -141,7 +153,8 @@ async def measure_turns(
         step_p50=statistics.median(took),
         step_p95=sorted(took)[int(0.95 * (len(took) - 1))],
         first_token_p50=statistics.median(first),
-        reused_share=sum(turn.reused for turn in turns) / sum(turn.prompt for turn in turns),
+        reused_share=sum(turn.reused for turn in turns) / sum(len(turn.prompt) for turn in turns),
+        read_per_new=sum(read) / max(sum(new), 1),
         whole=sum(turn.whole for turn in turns) / len(turns),
     )
 

@@ -52,6 +52,7 @@ async def measure(
     repeat: int,
     tasks: Sequence[Task] = (FLIGHT,),
     *,
+    temperature: float = 1.0,
     seed: int = 0,
     on_round: Callable[[int, int], None] | None = None,
 ) -> dict[str, Speed]:
@@ -65,7 +66,7 @@ async def measure(
     ways: dict[str, list[Runs]] = {"constrained": [], "unconstrained": [], "drafts": []}
     rounds = repeat + 1
     for place, task in enumerate(tasks):
-        case, runs = Case(model, task), [Runs(), Runs(), Runs()]
+        case, runs = Case(model, task, temperature), [Runs(), Runs(), Runs()]
         for number in range(rounds):
             if on_round is not None:
                 on_round(place * rounds + number, rounds * len(tasks))
@@ -87,11 +88,12 @@ async def measure_batches(
     repeat: int,
     tasks: Sequence[Task] = (FLIGHT,),
     *,
+    temperature: float = 1.0,
     seed: int = 0,
     on_round: Callable[[int, int], None] | None = None,
 ) -> list[Batch]:
     """Calls made at once, without drafts: medians over `repeat` rounds after one to warm up."""
-    cases = [Case(model, task) for task in tasks]
+    cases = [Case(model, task, temperature) for task in tasks]
     rounds: dict[int, list[Batch]] = {size: [] for size in sizes}
     for number in range(repeat + 1):
         if on_round is not None:
@@ -126,10 +128,10 @@ class Batch:
 
 
 class Case:
-    """A task on one model."""
+    """A task on one model, at one temperature."""
 
-    def __init__(self, model: Model, task: Task) -> None:
-        self.schema = task.schema
+    def __init__(self, model: Model, task: Task, temperature: float = 1.0) -> None:
+        self.schema, self.temperature = task.schema, temperature
         self.prompt = model.template.prompt([task.system(model), *task.messages])
         self._compiler = model.compiler
         self._phases = [Phase("document", task.form(model).grammar())]
@@ -137,11 +139,11 @@ class Case:
     def call(self, seed: int, *, drafts: bool) -> Request:
         """A call under the grammar."""
         document = Document(self._compiler, self._phases, BUDGET)
-        return Request(self.prompt.tokens, BUDGET, document, Sampling(1.0, seed=seed), drafts=drafts)
+        return Request(self.prompt.tokens, BUDGET, document, Sampling(self.temperature, seed=seed), drafts=drafts)
 
     def free(self, seed: int, tokens: int) -> Request:
         """Free text of a length."""
-        return Request(self.prompt.tokens, tokens, None, Sampling(1.0, seed=seed), drafts=False)
+        return Request(self.prompt.tokens, tokens, None, Sampling(self.temperature, seed=seed), drafts=False)
 
 
 async def _timed(model: Model, request: Request) -> tuple[Generation, float]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from jsonschema.exceptions import SchemaError, ValidationError
@@ -33,8 +33,11 @@ ROOM = 256
 LIKELY = 30.0
 """Score of the token that is to be chosen; the others' are normal with this standard deviation:"""
 SPREAD = 2.5
+GREEDY = Sampling()
 
 Timings = dict[str, list[float]]
+Choose: TypeAlias = "Callable[[Document, int, Found], bool]"
+"""Chooses a token of an instance and commits it; False if the mask does not have it."""
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Found:
     """Tokens that a mask allowed and the matcher then did not take."""
     forced_otherwise: int = 0
     """Times that what is forced spells a valid instance in other tokens than the tokenizer does."""
+    walks: int = 0
+    """Instances walked, each in two ways."""
     tokens: int = 0
     forced: int = 0
     times: Timings = field(default_factory=dict[str, list[float]])
@@ -169,64 +174,80 @@ class _Bench:
         found.passing += right
 
     def accepts(self, rule: str, instance: JsonValue, found: Found, *, valid: bool = True) -> bool:
-        """Walk an instance to its end, or to where no mask allows it."""
-        text = json.dumps(instance, ensure_ascii=False)
-        tokens = [*self.vocabulary.tokenize(text, False), self._end]
+        """Walk an instance to its end, or to where no mask allows it: once with every mask filled, once as the engine
+        decodes. Which comes first changes, since the second finds states that the first has left."""
+        tokens = [*self.vocabulary.tokenize(json.dumps(instance, ensure_ascii=False), False), self._end]
+        walks: dict[Choose, bool] = {}
+        ways: list[Choose] = [self._fill_and_choose, self._decode]
+        for choose in ways if found.walks % 2 else reversed(ways):
+            walks[choose] = self._walk(rule, tokens, choose, found, valid=valid)
+        found.walks += 1
+        if len(set(walks.values())) > 1:
+            found.allowed_then_rejected += 1
+        return walks[self._fill_and_choose]
+
+    def _walk(self, rule: str, tokens: list[int], choose: Choose, found: Found, *, valid: bool) -> bool:
+        counting = choose == self._fill_and_choose
         document = self._document(rule, 2 * len(tokens) + ROOM)
         at = 0
         while at < len(tokens) and not document.finished:
-            if forced := self._timed(found, "forced", document.forced):
+            start = time.perf_counter()
+            forced = document.forced()
+            _note(found.times, "forced", time.perf_counter() - start)
+            if forced:
                 due = tokens[at : at + len(forced)]
                 if forced != due:
-                    found.forced_otherwise += valid and self._same_text(forced, tokens[at:])
+                    found.forced_otherwise += counting and valid and self._same_text(forced, tokens[at:])
                     return False
                 document.advance(forced)
-                at += len(forced)
-                found.forced += len(forced)
-                continue
-            if not self._choose(document, tokens[at], found):
+                found.forced += counting * len(forced)
+            elif not self._chosen(document, tokens[at], choose, found):
                 return False
-            at += 1
-        found.tokens += at
+            at += len(forced) or 1
+        found.tokens += counting * at
         return at >= len(tokens) - 1 and document.finished
 
-    def _choose(self, document: Document, token: int, found: Found) -> bool:
-        """One token, chosen and taken the way the engine does; False if the mask has none of it."""
-        sampler, logits = self._sampler, self._logits
+    def _chosen(self, document: Document, token: int, choose: Choose, found: Found) -> bool:
+        """One token, chosen and taken; False if the mask has none of it."""
+        logits = self._logits
         logits[token], usual = LIKELY, logits[token]
-        clock = time.perf_counter
+        try:
+            return choose(document, token, found)
+        except EngineError:
+            found.allowed_then_rejected += 1
+            return False
+        finally:
+            logits[token] = usual
+
+    def _fill_and_choose(self, document: Document, token: int, found: Found) -> bool:
+        sampler, clock = self._sampler, time.perf_counter
         start = clock()
         document.fill(sampler.row)
         masked = clock()
-        allowed = allows(sampler.row, token)
-        if allowed:
-            asked = clock()
-            sampler.choose(logits, Sampling(), None, masked=True, signal=False)
-            chosen = clock()
-            try:
-                document.advance([token])
-            except EngineError:
-                found.allowed_then_rejected += 1
-                allowed = False
-            done = clock()
-            sampler.choose(logits, Sampling(), None, masked=True)
-            told = clock()
-            for name, seconds in (
-                ("mask", masked - start),
-                ("choose", chosen - asked),
-                ("commit", done - chosen),
-                ("all three", masked - start + done - asked),
-                ("choose, with signals", told - done),
-            ):
-                _note(found.times, name, seconds)
-        logits[token] = usual
-        return allowed
+        if not allows(sampler.row, token):
+            return False
+        asked = clock()
+        sampler.choose(self._logits, GREEDY, row=sampler.row, signal=False)
+        chosen = clock()
+        document.advance([token])
+        done = clock()
+        _note(found.times, "mask", masked - start)
+        _note(found.times, "choose", chosen - asked)
+        _note(found.times, "commit", done - chosen)
+        _note(found.times, "all three", masked - start + done - asked)
+        return True
 
-    def _timed(self, found: Found, name: str, call: Callable[[], list[int]]) -> list[int]:
-        start = time.perf_counter()
-        result = call()
-        _note(found.times, name, time.perf_counter() - start)
-        return result
+    def _decode(self, document: Document, token: int, found: Found) -> bool:
+        """The way of `engine.sequence`."""
+        clock, signals = time.perf_counter, bool(found.walks % 4 < 2)
+        start = clock()
+        choice = self._sampler.choose(self._logits, GREEDY, mask=document, signal=signals)
+        if choice.token != token:
+            return False
+        document.advance([token])
+        name = "as decoded" if signals else "as decoded, without signals"
+        _note(found.times, name, clock() - start)
+        return True
 
     def _same_text(self, forced: list[int], due: list[int]) -> bool:
         """Whether forced tokens spell what comes, in other tokens."""

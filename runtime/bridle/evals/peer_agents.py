@@ -48,7 +48,7 @@ async def measure_server(
         slot = number % server.slots
         done: Completion = server.complete(tokens, FLIGHT.schema, max_tokens, seed=seed, slot=slot, on_text=on_text)
         first = heard[0] if heard else time.perf_counter()
-        return Turn(done.text, first, done.tokens, done.prompt, done.reused, is_whole(done.text, validator))
+        return Turn(done.text, first, done.tokens, tokens, done.reused, is_whole(done.text, validator))
 
     return await _measure(ask, agents, model, agents, steps, seed=seed, together=True)
 
@@ -77,14 +77,14 @@ async def measure_guidance(
 
     def ask(messages: Sequence[Message], _: int, seed: int) -> Turn:
         call = guidance.json(name="call", schema=FLIGHT.schema, temperature=1.0, max_tokens=max_tokens)
-        start = time.perf_counter()
-        done = empty + model.template.prompt(messages).text + call
+        prompt, start = model.template.prompt(messages), time.perf_counter()
+        done = empty + prompt.text + call
         text, usage = str(done["call"]), done._get_usage()  # it tells in no other way
         first = start + cast("float", usage.ttft_ms) / 1000
         output = len(model.engine.vocabulary.tokenize(text, False))
-        read = len(model.template.prompt(messages).tokens)
-        reused = min(read, cast("int", usage.cached_input_tokens))
-        return Turn(text, first, output, read, reused, is_whole(text, validator))
+        read = cast("int", usage.input_tokens - usage.cached_input_tokens) - output  # of all its decodes together
+        reused = min(max(len(prompt.tokens) - read, 0), len(prompt.tokens))
+        return Turn(text, first, output, prompt.tokens, reused, is_whole(text, validator))
 
     return await _measure(ask, 1, model, agents, steps, seed=seed, together=together)
 

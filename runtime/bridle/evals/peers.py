@@ -86,6 +86,7 @@ def measure(
     tasks: Sequence[Task] = (FLIGHT,),
     on_round: Callable[[int, int], None] | None = None,
     *,
+    temperature: float = 1.0,
     server: Path | None = None,
 ) -> list[Result]:
     """Bridle with and without drafts, every peer that is installed, and a llama-server by the path of its binary.
@@ -98,8 +99,12 @@ def measure(
         peers = {**PEERS}
         if server is not None:
             running = stack.enter_context(Server(server, path, context=CONTEXT, threads=THREADS))
-            peers["llama-server"] = lambda _, case: server_writer(running, case.prompt.tokens, case.schema, BUDGET)
-        found, problems = _run(model, _Llama(path), peers, repeat, tasks, on_round)
+            peers["llama-server"] = lambda _, case: server_writer(
+                running, case.prompt.tokens, case.schema, BUDGET, case.temperature
+            )
+        found, problems = _run(
+            model, _Llama(path), peers, repeat, [Case(model, it, temperature) for it in tasks], on_round
+        )
     own = server_version(server) if server is not None else ""
     told = _results(found, problems, model)
     return [replace(it, version=own) if it.name == "llama-server" else it for it in told]
@@ -110,7 +115,7 @@ def _run(
     llama: _Llama,
     peers: Mapping[str, Make],
     repeat: int,
-    tasks: Sequence[Task],
+    cases: Sequence[Case],
     on_round: Callable[[int, int], None] | None,
 ) -> tuple[dict[str, list[Runs | None]], dict[str, str]]:
     """What every engine wrote, by task, and why some could not."""
@@ -119,13 +124,13 @@ def _run(
         "bridle, with drafts": lambda _, case: _own(model, case, drafts=True),
     }
     makers, rounds = own | dict(peers), repeat + 1
-    found: dict[str, list[Runs | None]] = {name: [None] * len(tasks) for name in makers}
+    found: dict[str, list[Runs | None]] = {name: [None] * len(cases) for name in makers}
     problems: dict[str, str] = {}
-    for place, task in enumerate(tasks):
-        case, writers = Case(model, task), dict[str, Write]()
+    for place, case in enumerate(cases):
+        writers: dict[str, Write] = {}
         for number in range(rounds):
             if on_round is not None:
-                on_round(place * rounds + number, rounds * len(tasks))
+                on_round(place * rounds + number, rounds * len(cases))
             for name, make in makers.items():
                 if number and name not in writers:
                     continue
@@ -202,7 +207,9 @@ class _Llama:
     def write(self, case: Case, seed: int, **options: Any) -> str:
         """A completion of the prompt."""
         tokens = list(case.prompt.tokens)
-        done = self.model.create_completion(tokens, max_tokens=BUDGET, temperature=1.0, seed=seed, **options)
+        done = self.model.create_completion(
+            tokens, max_tokens=BUDGET, temperature=case.temperature, seed=seed, **options
+        )
         return str(done["choices"][0]["text"])
 
     def process(self, case: Case, seed: int, processor: Callable[[Any, Any], Any]) -> str:
@@ -258,7 +265,7 @@ def _guidance(llama: _Llama, case: Case) -> Write:
     guidance: Any = import_module("guidance")
 
     def write(seed: int) -> str:
-        call = guidance.json(name="call", schema=case.schema, temperature=1.0, max_tokens=BUDGET)
+        call = guidance.json(name="call", schema=case.schema, temperature=case.temperature, max_tokens=BUDGET)
         return str((llama.guidance + case.prompt.text + call)["call"])
 
     return write

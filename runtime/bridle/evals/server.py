@@ -165,10 +165,10 @@ class Server:
 
 
 def writer(
-    server: Server, prompt: Sequence[int], schema: Mapping[str, JsonValue], max_tokens: int
+    server: Server, prompt: Sequence[int], schema: Mapping[str, JsonValue], max_tokens: int, temperature: float = 1.0
 ) -> Callable[[int], str]:
     """What makes one document of a schema, by the seed of its sampling."""
-    return lambda seed: server.complete(prompt, schema, max_tokens, seed=seed).text
+    return lambda seed: server.complete(prompt, schema, max_tokens, seed=seed, temperature=temperature).text
 
 
 def is_whole(text: str, validator: Any) -> bool:
