@@ -41,7 +41,7 @@ async def one(engine: EngineThread, compiler: Compiler, form: Actions, number: i
     shared = random.choice(["You use tools. " * 20, "You are terse. " * 10, f"Nobody else says {number}. "])
     prompt = engine.vocabulary.tokenize(shared + "word " * random.randint(1, 200) + f"request {number}", False)
     budget = random.randint(80, 200)
-    document = Document(compiler, [Phase("document", form.grammar())], budget)
+    document = Document(compiler, [Phase("document", form.grammar(), json=True)], budget)
     sampling = Sampling(random.choice([0.0, 1.0, 2.0]), seed=number)
     fate = random.random()
     begun: list[float] = []

@@ -135,7 +135,7 @@ def walk(
     for sampler in SAMPLERS:
         for scale in SCALES:
             budget = max(1, round(least * scale))
-            document = Document(compiler, [Phase("document", grammar)], budget)
+            document = Document(compiler, [Phase("document", grammar, json=True)], budget)
             tokens = walker.document(document, sampler, Random(seed))
             tally["documents"] += 1
             text = walker.vocabulary.text(tokens)

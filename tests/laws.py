@@ -170,5 +170,5 @@ def law_of_hiding(secret: str, visible: Sequence[str]) -> None:
 
 def phases(form: Form[Any], thinking: Thinking | None, vocabulary: Vocabulary) -> list[Phase]:
     """The phases of a step's document."""
-    body = Phase("document", form.grammar())
+    body = Phase("document", form.grammar(), json=form.syntax == "json")
     return [thinking.phase(vocabulary), body] if thinking else [body]

@@ -156,7 +156,7 @@ async def _ask(step: Step[T], messages: Sequence[Message], model: Model) -> tupl
         )
     document = None
     if step.constrain:
-        phases = [Phase("document", step.form.grammar())]
+        phases = [Phase("document", step.form.grammar(), json=step.form.syntax == "json")]
         if thinking is not None:
             phases.insert(0, thinking.phase(vocabulary, step.form.tools if isinstance(step.form, Actions) else {}))
         document = Document(model.compiler, phases, max_tokens)

@@ -38,7 +38,8 @@ class Mask(Protocol):
         """Add tokens to the text; returns by how many tokens the text grew.
 
         Less than `len(tokens)` (even negative) when the mask takes tokens back because the document could not be
-        finished within its budget otherwise; `forced` then says how it goes on.
+        finished within its budget otherwise; `forced` then says how it goes on. None at all when the first of them
+        turns out not to be allowed; it is closed from then on, and something else has to be chosen.
         """
         ...
 

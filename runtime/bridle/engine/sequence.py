@@ -113,22 +113,28 @@ class Sequence:
 
     def _choose(self, logits: Logits, sampler: Sampler) -> None:
         """Sample one token under the mask, and take what it forces."""
-        mask, row, start = self.request.mask, self.row, time.perf_counter()
+        mask, row = self.request.mask, self.row
         self.row = None
         self._discourage(logits)
-        choice = sampler.choose(logits, self.request.sampling, self.random, mask=mask, row=row)
-        chosen = time.perf_counter()
-        self.usage.mask_seconds += choice.filled
-        self.usage.sample_seconds += chosen - start - choice.filled
-        self.usage.masked += choice.signal.masked
-        token = Token(choice.token, False, choice.signal)
-        if mask is not None:
-            self._advance([token])
-        elif token.id in self.vocabulary.eog:
-            self.stop = Stop.END
-        else:
-            self._add(0, [token])
-        self.usage.mask_seconds += time.perf_counter() - chosen
+        while True:
+            start = time.perf_counter()
+            choice = sampler.choose(logits, self.request.sampling, self.random, mask=mask, row=row)
+            chosen = time.perf_counter()
+            self.usage.mask_seconds += choice.filled
+            self.usage.sample_seconds += chosen - start - choice.filled
+            token = Token(choice.token, False, choice.signal)
+            if mask is not None:
+                taken = self._advance([token])
+                self.usage.mask_seconds += time.perf_counter() - chosen
+            elif token.id in self.vocabulary.eog:
+                taken, self.stop = True, Stop.END
+            else:
+                taken = True
+                self._add(0, [token])
+            if taken:
+                self.usage.masked += choice.signal.masked
+                return
+            row = None  # the mask has closed this token
 
     def _discourage(self, logits: Logits) -> None:
         """Apply the repetition penalty, in place."""
@@ -151,11 +157,11 @@ class Sequence:
             self._bare[: self._length] = self.vocabulary.bare[self.tokens]
         return self._bare[: self._length]
 
-    def _advance(self, chosen: list[Token]) -> None:
-        """Give the mask a chosen token and all that it forces, and take over what it keeps."""
+    def _advance(self, chosen: list[Token]) -> bool:
+        """Give the mask a chosen token and all that it forces, and take over what it keeps: False if nothing."""
         mask = self.request.mask
         if mask is None:
-            return
+            return True
         new: list[Token] = []
         back = 0
         step = chosen
@@ -172,6 +178,7 @@ class Sequence:
         self._add(back, new)
         if mask.finished:
             self.stop = Stop.END
+        return bool(back or new or mask.finished)
 
     def _add(self, back: int, new: SequenceOf[Token]) -> None:
         if back:

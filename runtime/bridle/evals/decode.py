@@ -134,7 +134,7 @@ class Case:
         self.schema, self.temperature = task.schema, temperature
         self.prompt = model.template.prompt([task.system(model), *task.messages])
         self._compiler = model.compiler
-        self._phases = [Phase("document", task.form(model).grammar())]
+        self._phases = [Phase("document", task.form(model).grammar(), json=True)]
 
     def call(self, seed: int, *, drafts: bool) -> Request:
         """A call under the grammar."""

@@ -20,6 +20,7 @@ import llguidance
 from bridle.engine.mask import Bits, Mask
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import GrammarError
+from bridle.grammar.keys import has_maps
 from bridle.grammar.shortest import Closers, shortest
 
 ENOUGH = 4
@@ -54,7 +55,7 @@ class Compiler:
             if found is None:
                 matcher = self._matcher(grammar)
                 ending = self.vocabulary.tokenize(tail, True) if tail else []
-                found = Compiled(matcher, ending, shortest(matcher, self.closers, ending))
+                found = Compiled(matcher, ending, shortest(matcher, self.closers, ending), has_maps(grammar))
                 self._cache[grammar] = found
                 if len(self._cache) > CACHE_SIZE:
                     self._cache.popitem(last=False)
@@ -86,11 +87,13 @@ class Compiler:
 @dataclass(frozen=True)
 class Compiled:
     """A grammar over a vocabulary: a matcher at its start (copy it before use), the tokens of its tail, and the
-    shortest document known (None if none was found: such a document may not end within its budget)."""
+    shortest document known (None if none was found: such a document may not end within its budget), and whether objects
+    in it have keys that it does not name."""
 
     start: llguidance.LLMatcher
     tail: list[int]
     minimum: list[int] | None
+    maps: bool
 
 
 class _Standing(Protocol):

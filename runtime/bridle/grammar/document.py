@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import llguidance
+import numpy as np
 
 from bridle.engine.mask import Bits, Together
 from bridle.errors import BudgetError, EngineError
 from bridle.grammar.compile import ENOUGH, Compiler
+from bridle.grammar.keys import Keys
 from bridle.grammar.shortest import shortest
 
 SLACK = 48
@@ -39,13 +41,15 @@ EFFORT = 1_000
 class Phase:
     """One part of a document: a grammar in llguidance's Lark, and the most tokens it may take (None: what is left).
 
-    `tail` is a text that ends the phase from almost anywhere in it, such as the marker after free text.
+    `tail` is a text that ends the phase from almost anywhere in it, such as the marker after free text. `json`: it is
+    JSON as a whole, and its objects have each key once.
     """
 
     name: str
     grammar: str
     budget: int | None = None
     tail: str = ""
+    json: bool = False
 
 
 class Document:
@@ -86,16 +90,24 @@ class Document:
 
     def forced(self) -> list[int]:
         """See `Mask.forced`."""
-        return list(self._plan) if self._plan else self._matcher.compute_ff_tokens()
+        if self._plan:
+            return list(self._plan)
+        forced = self._matcher.compute_ff_tokens()
+        return [] if forced and forced[0] in self._barred else forced
 
     def fill(self, row: Bits) -> None:
         """See `Mask.fill`."""
         self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
+        for token in self._barred:
+            row[token >> 5] &= ~np.uint32(1 << (token & 31))
+        if self._barred and not row.any():  # a key that has to come again: reading the document will tell
+            self._barred, self._keys = set(), None
+            self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
 
     @property
     def together(self) -> Together | None:
         """See `Mask.together`."""
-        return self._compiler.together if self._compiler.cores >= ENOUGH else None
+        return self._compiler.together if self._compiler.cores >= ENOUGH and not self._barred else None
 
     @property
     def matcher(self) -> llguidance.LLMatcher:
@@ -104,10 +116,13 @@ class Document:
 
     def accepts(self, tokens: Sequence[int]) -> int:
         """See `Mask.accepts`."""
+        if tokens and tokens[0] in self._barred:
+            return 0
         return self._matcher.validate_tokens(list(tokens[: self._left]))
 
     def advance(self, tokens: Sequence[int]) -> int:
-        """See `Mask.advance`. An end-of-generation token ends the document and adds nothing to it.
+        """See `Mask.advance`. An end-of-generation token ends the document and adds nothing to it, and neither does a
+        token with which a key of an object would come again: that one is not allowed from then on.
 
         Raises:
             EngineError: a token that the mask does not allow.
@@ -115,7 +130,7 @@ class Document:
         before = sum(self.lengths)
         rest = list(tokens)
         while rest and not self._ended:
-            rest = self._take(rest)
+            rest = self._take(self._unless_again(rest))
         return sum(self.lengths) - before
 
     def _enter(self, index: int) -> None:
@@ -131,9 +146,26 @@ class Document:
         self._loop_at = LOOP
         self._plan: list[int] | None = None
         self._watch = 2 * self._minima[index] + SLACK
+        self._keys: list[Keys] | None = [Keys()] if self._phases[index].json and self._compiled[index].maps else None
+        self._barred: set[int] = set()
+
+    def _unless_again(self, tokens: list[int]) -> list[int]:
+        """The tokens up to one with which a key would come again, if there is such a one; it is barred."""
+        if self._keys is None:
+            return tokens
+        for number, token in enumerate(tokens):
+            state = self._keys[-1].feed(self._compiler.vocabulary.pieces[token])
+            if state is None and self._plan is None:
+                self._barred.add(token)
+                return tokens[:number]
+            self._barred.clear()
+            self._keys.append(state or self._keys[-1])
+        return tokens
 
     def _take(self, tokens: list[int]) -> list[int]:
         """Take tokens up to the end of the phase, and return the rest."""
+        if not tokens:
+            return []
         if tokens[0] in self._compiler.vocabulary.eog and self._matcher.is_accepting():
             self._ended = True
             return []
@@ -144,6 +176,8 @@ class Document:
                 f"token {tokens[0]} ({piece!r}) breaks the grammar of the {self._phases[self._index].name}"
             )
         self._tokens += tokens[:taken]
+        if self._keys is not None:
+            del self._keys[len(self._tokens) + 1 :]
         self._left -= taken
         if self._plan is not None:
             self._plan = self._plan[taken:]
@@ -200,6 +234,8 @@ class Document:
         back = len(self._tokens) - self._reserve_at
         self._matcher.rollback(back)
         del self._tokens[self._reserve_at :]
+        if self._keys is not None:
+            del self._keys[self._reserve_at + 1 :]
         self._left += back
         self._cut(list(self._reserve or ()))
 

@@ -1,0 +1,94 @@
+"""Keys of JSON objects, each at most once: what no grammar can hold where keys are not known beforehand.
+
+The text is followed byte by byte beside the matcher. States are values and share what they have in common, so that
+one can be kept for every token and taken up again when tokens are taken back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+_QUOTE, _ESCAPE, _COMMA = b'"'[0], b"\\"[0], b","[0]
+_BRACES: dict[int, frozenset[str] | None] = {b"{"[0]: frozenset(), b"["[0]: None}
+_ENDS = frozenset(b"}]")
+_SINGLE = ("items", "additionalProperties", "contains", "if", "then", "else", "not")
+_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_MAPS = ("properties", "patternProperties", "$defs", "definitions")
+_SAYS = {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "properties"}
+
+
+class Keys(NamedTuple):
+    """Where a text stands: the keys of every open object (None for an array), and the string under way."""
+
+    open: tuple[frozenset[str] | None, ...] = ()
+    key_is_next: bool = False
+    string: bytes | None = None
+    escaped: bool = False
+
+    def feed(self, piece: bytes) -> Keys | None:
+        """The state after some more bytes; None if a key of an object comes again with them."""
+        stack: tuple[frozenset[str] | None, ...] = self.open
+        key_is_next, string, escaped = self.key_is_next, self.string, self.escaped
+        for byte in piece:
+            if string is not None:
+                if escaped or byte != _QUOTE:
+                    escaped = byte == _ESCAPE and not escaped
+                    string += bytes((byte,)) if key_is_next else b""
+                    continue
+                if key_is_next and stack and (known := stack[-1]) is not None:
+                    key = _read(string)
+                    if key in known:
+                        return None
+                    stack = (*stack[:-1], known | {key})
+                string, key_is_next = None, False
+            elif byte == _QUOTE:
+                string = b""
+            elif byte in _BRACES:
+                opened = _BRACES[byte]
+                stack, key_is_next = (*stack, opened), opened is not None
+            elif byte in _ENDS:
+                stack, key_is_next = stack[:-1], False
+            elif byte == _COMMA:
+                key_is_next = bool(stack) and stack[-1] is not None
+        return Keys(stack, key_is_next, string, escaped)
+
+
+def has_maps(grammar: str) -> bool:
+    """Whether a schema in a grammar's text lets objects have keys that it does not name.
+
+    >>> has_maps('start: %json {"type": "object", "properties": {"a": {}}, "additionalProperties": false}')
+    True
+    >>> has_maps('start: %json {"type": "array", "items": {"type": "integer"}}')
+    False
+    """
+    decoder, at = json.JSONDecoder(), grammar.find("%json")
+    while at >= 0:
+        start = grammar.find("{", at)
+        if start < 0 or _is_open(decoder.raw_decode(grammar, start)[0]):
+            return True
+        at = grammar.find("%json", at + 1)
+    return False
+
+
+def _is_open(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return schema is True
+    part = cast("Mapping[str, Any]", schema)
+    kinds = part.get("type", "object" if "properties" in part else ())
+    is_object = kinds == "object" or (isinstance(kinds, list) and "object" in kinds)
+    if not _SAYS & part.keys() or (is_object and part.get("additionalProperties", True) is not False):
+        return True
+    inner = [part[key] for key in _SINGLE if key in part and part[key] is not False]
+    for key in (*_LISTS, *_MAPS):
+        value = part.get(key, ())
+        inner += list(cast("Mapping[str, Any]", value).values()) if isinstance(value, Mapping) else list(value)
+    return "patternProperties" in part or any(_is_open(it) for it in inner)
+
+
+def _read(string: bytes) -> str:
+    try:
+        return str(json.loads(b'"' + string + b'"'))
+    except ValueError:  # half a character, say: then its bytes are its name
+        return repr(string)

@@ -1,0 +1,92 @@
+"""Keys of JSON objects come once, also where no grammar can hold that."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import laws
+from bridle.engine import scripted
+from bridle.engine.base import Request
+from bridle.engine.vocabulary import Vocabulary
+from bridle.grammar import form_of
+from bridle.grammar.compile import Compiler
+from bridle.grammar.document import Document, Phase
+from bridle.grammar.keys import Keys, has_maps
+from scripts import drain
+
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda it: st.lists(it, max_size=3) | st.dictionaries(st.text(alphabet='ab"\\é', max_size=2), it, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(VALUES, st.integers(1, 5))
+def test_keys_of_a_whole_document_come_once(value: object, width: int) -> None:
+    text = json.dumps(value, ensure_ascii=False).encode()
+    state: Keys | None = Keys()
+    for start in range(0, len(text), width):
+        assert state is not None
+        state = state.feed(text[start : start + width])
+    assert state == Keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        ('{"a": 1, "b": {"a": 2}}', False),
+        ('[{"a": 1}, {"a": 2}]', False),
+        ('{"a": "a", "b": ["a", "a"]}', False),
+        ('{"a": 1, "a": 2}', True),
+        ('{"a": {"x": 1}, "b": 2, "a": 3}', True),
+        ('{"b": [{"c": 1, "c": 2}]}', True),
+        ('{"a": 1, "\\u0061": 2}', True),
+        ('{"\\"": 1, "\\"": 2}', True),
+    ],
+)
+def test_a_key_that_comes_again_is_seen(text: str, again: bool) -> None:
+    assert (Keys().feed(text.encode()) is None) == again
+
+
+@pytest.mark.parametrize(
+    ("schema", "maps"),
+    [
+        ({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}, False),
+        ({"type": "object", "properties": {"a": {"type": "string"}}}, True),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, True),
+        ({"anyOf": [{"type": "string"}, {"type": ["object", "null"]}]}, True),
+        ({"type": "array", "prefixItems": [{"enum": [1]}], "items": False}, False),
+        ({"$ref": "#/$defs/x", "$defs": {"x": {"type": "object"}}}, True),
+        ({}, True),
+    ],
+)
+def test_schemas_with_keys_of_their_own_are_told(schema: dict[str, Any], maps: bool) -> None:
+    assert has_maps(f"start: %json {json.dumps(schema)}") == maps
+
+
+def test_a_map_never_has_a_key_twice(words: Vocabulary, compiler: Compiler) -> None:
+    """A model that wants to say the same pair over and over."""
+    form = form_of(dict[str, int])
+    script = scripted.Texts(['{"a": 1, "a": 1, "a": 1, "a": 1}'] * 9, words)
+    document = Document(compiler, [Phase("document", form.grammar(), json=True)], 60)
+    (generation,) = drain(scripted.ScriptedBackend(script, words), Request([1], 60, document))
+    pairs = json.loads(words.text(generation.ids), object_pairs_hook=list)
+    assert len(pairs) >= 2
+    assert len({key for key, _ in pairs}) == len(pairs)
+
+
+def test_a_key_that_has_to_come_again_does_not_stop_a_document(words: Vocabulary, compiler: Compiler) -> None:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "patternProperties": {"^k$": {"const": 1}},
+        "additionalProperties": False,
+    }
+    schema["minProperties"] = 1
+    document = Document(compiler, [Phase("document", form_of(schema).grammar(), json=True)], 40)
+    (generation,) = drain(scripted.ScriptedBackend(laws.random_script(words.size), words), Request([1], 40, document))
+    assert json.loads(words.text(generation.ids)) == {"k": 1}
