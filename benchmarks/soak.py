@@ -122,7 +122,7 @@ def main() -> None:
         "first_token_max": round(max(WAITS), 2),
         "memory_mib": round(half[-1]),
         "memory_growth_mib": round(growth, 1),
-        "memory_by_minute": [round(mib) for mib in memory[::60]],
+        "memory_by_tenth": [round(memory[len(memory) * tenth // 10]) for tenth in range(10)],
         "slots_left_busy": left,
         "wrong": WRONG[:20],
     }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import laws
 from bridle.engine import scripted
-from bridle.engine.base import Request
+from bridle.engine.base import Request, Sampling
 from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar import form_of
 from bridle.grammar.compile import Compiler
@@ -90,3 +90,17 @@ def test_a_key_that_has_to_come_again_does_not_stop_a_document(words: Vocabulary
     document = Document(compiler, [Phase("document", form_of(schema).grammar(), json=True)], 40)
     (generation,) = drain(scripted.ScriptedBackend(laws.random_script(words.size), words), Request([1], 40, document))
     assert json.loads(words.text(generation.ids)) == {"k": 1}
+
+
+@pytest.mark.parametrize("budget", [0, 3, 30])
+def test_the_shortest_document_has_each_key_once(words: Vocabulary, compiler: Compiler, budget: int) -> None:
+    """Five properties, none of them named."""
+    schema: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "boolean"}, "minProperties": 5}
+    grammar = form_of(schema).grammar()
+    least = len(compiler.compile(grammar).minimum or ())
+    for seed in range(20):
+        document = Document(compiler, [Phase("document", grammar, json=True)], least + budget)
+        backend = scripted.ScriptedBackend(laws.random_script(words.size), words)
+        (generation,) = drain(backend, Request([1], least + budget, document, Sampling(2.0, seed=seed)))
+        pairs = json.loads(words.text(generation.ids), object_pairs_hook=list)
+        assert len({key for key, _ in pairs}) == len(pairs) >= 5

@@ -20,7 +20,7 @@ import llguidance
 from bridle.engine.mask import Bits, Mask
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import GrammarError
-from bridle.grammar.keys import has_maps
+from bridle.grammar.keys import Keys, has_maps
 from bridle.grammar.shortest import Closers, shortest
 
 ENOUGH = 4
@@ -55,7 +55,9 @@ class Compiler:
             if found is None:
                 matcher = self._matcher(grammar)
                 ending = self.vocabulary.tokenize(tail, True) if tail else []
-                found = Compiled(matcher, ending, shortest(matcher, self.closers, ending), has_maps(grammar))
+                maps = has_maps(grammar)
+                minimum = shortest(matcher, self.closers, ending, keys=Keys() if maps else None)
+                found = Compiled(matcher, ending, minimum, maps)
                 self._cache[grammar] = found
                 if len(self._cache) > CACHE_SIZE:
                     self._cache.popitem(last=False)

@@ -149,6 +149,11 @@ class Document:
         self._keys: list[Keys] | None = [Keys()] if self._phases[index].json and self._compiled[index].maps else None
         self._barred: set[int] = set()
 
+    @property
+    def _known(self) -> Keys | None:
+        """The keys so far, where they have to be watched."""
+        return self._keys[-1] if self._keys is not None else None
+
     def _unless_again(self, tokens: list[int]) -> list[int]:
         """The tokens up to one with which a key would come again, if there is such a one; it is barred."""
         if self._keys is None:
@@ -212,7 +217,7 @@ class Document:
             if len(known) <= self._left and self._leads_to_end(known):
                 return self._hold(known)
         tail = self._compiled[self._index].tail
-        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT)
+        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT, self._known)
         if found is not None and len(found) <= self._left:
             return self._hold(found)
         self._look_at = len(self._tokens) + AGAIN
@@ -225,6 +230,8 @@ class Document:
 
     def _leads_to_end(self, way: list[int]) -> bool:
         if self._matcher.validate_tokens(way) != len(way):
+            return False
+        if (known := self._known) is not None and known.feed(self._compiler.vocabulary.spell(way)) is None:
             return False
         walker = self._matcher.deep_copy()
         return walker.consume_tokens(way) and walker.is_accepting()
@@ -252,7 +259,7 @@ class Document:
     def _stop_here(self) -> None:
         """To the end from here, if a way is found."""
         tail = self._compiled[self._index].tail
-        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT)
+        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT, self._known)
         if found is not None and len(found) <= self._left:
             self._cut(found)
 

@@ -21,6 +21,7 @@ from itertools import count
 import llguidance
 
 from bridle.engine.vocabulary import Vocabulary
+from bridle.grammar.keys import Keys
 
 WALK_LIMIT = 4_096
 """Tokens after which a way is given up."""
@@ -49,6 +50,8 @@ class Closers:
     words: Sequence[int]
     escapes: Sequence[int]
     """A backslash: what may follow it looks like the end of a text, and is not."""
+    pieces: Sequence[bytes]
+    """What every token spells."""
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> Closers:
@@ -72,6 +75,7 @@ class Closers:
             digits=_spelled(pieces, plain, *(str(n).encode() for n in range(10))),
             words=words[:: max(1, len(words) // 200)][:60],
             escapes=_spelled(pieces, plain, b"\\"),
+            pieces=pieces,
         )
 
 
@@ -81,13 +85,15 @@ def shortest(
     tail: Sequence[int] = (),
     limit: int = WALK_LIMIT,
     effort: int = EFFORT,
+    keys: Keys | None = None,
 ) -> list[int] | None:
     """Tokens that end the document from the matcher's state (which is left as it is), or None if none were found.
 
     At most `limit` tokens; the empty list where the document may end right here. `tail` are tokens that end it from
     almost anywhere, if there are such: free text up to a marker looks endless from inside. `effort` bounds the search.
+    Of a JSON text `keys` says which ones it has by now; no object gets one again.
     """
-    return _Way(closers, tail, effort).find(matcher, limit)
+    return _Way(closers, tail, effort).find(matcher, limit, keys)
 
 
 class _Way:
@@ -96,17 +102,29 @@ class _Way:
         self._tail = list(tail)
         self._effort = effort
 
-    def find(self, matcher: llguidance.LLMatcher, limit: int) -> list[int] | None:
+    def find(self, matcher: llguidance.LLMatcher, limit: int, keys: Keys | None) -> list[int] | None:
         walker = matcher.deep_copy()
         way: list[int] = []
         while len(way) <= limit:
             if walker.is_accepting():
                 return way
             step = walker.compute_ff_tokens() or self._close(walker) or self._escape(walker)
+            if keys is not None:
+                step, keys = self._unless_again(walker, step, keys)
             if not step or not walker.consume_tokens(step):
                 return None
             way += step
         return None
+
+    def _unless_again(self, walker: llguidance.LLMatcher, step: list[int], keys: Keys) -> tuple[list[int], Keys | None]:
+        """The step and the keys after it; where a key would come again, another character of it instead."""
+        after = keys.feed(b"".join(self._closers.pieces[token] for token in step))
+        if after is not None:
+            return step, after
+        characters, known = self._closers.characters, len(keys.open[-1] or ()) if keys.open else 0
+        known %= max(1, min(len(characters), 60))
+        token = _first(walker, (*characters[known:], *characters[:known]))
+        return ([token], keys.feed(self._closers.pieces[token])) if token is not None else (step, None)
 
     def _close(self, walker: llguidance.LLMatcher) -> list[int]:
         """Tokens that close something here, if there are any."""
