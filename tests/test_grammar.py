@@ -168,6 +168,17 @@ def test_a_text_that_goes_round_in_circles_is_ended(compiler: Compiler) -> None:
     assert (len(numbers), cut) == (120, [])
 
 
+@pytest.mark.parametrize("before", range(0, 40, 3))
+def test_a_text_that_goes_round_in_circles_still_fits_its_budget(compiler: Compiler, before: int) -> None:
+    due = compiler.vocabulary.tokenize('"' + "".join(map(str, range(before))) + 200 * "round and ", False)
+    for budget in range(94, 150):
+        document = Document(compiler, [Phase("document", form_of({"type": "string"}).grammar())], budget)
+        length = 0
+        while not document.finished:
+            length += document.advance(document.forced() or [due[length]])
+            assert length < budget or document.finished
+
+
 def test_a_thought_can_be_held_to_the_next_move(compiler: Compiler) -> None:
     vocabulary = compiler.vocabulary
     thinking = Thinking("<t>", "</t>", form="next-move")

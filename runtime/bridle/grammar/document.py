@@ -186,10 +186,11 @@ class Document:
         self._left -= taken
         if self._plan is not None:
             self._plan = self._plan[taken:]
-        elif len(self._tokens) >= self._loop_at and self._loops():
-            self._stop_here()
-        elif len(self._tokens) >= self._look_at and not self._can_end():
-            self._turn_back()
+        else:
+            if len(self._tokens) >= self._loop_at and self._loops():
+                self._stop_here()
+            if self._plan is None and len(self._tokens) >= self._look_at and not self._can_end():
+                self._turn_back()
         self.lengths[self._index] = len(self._tokens)
         over = self._plan == [] or (self._left <= 0 and self._matcher.is_accepting())
         if over or self._matcher.is_stopped():
