@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from bridle.errors import UsageError
 from bridle.evals.agents import Load, Turn, measure_turns
 from bridle.evals.decode import BUDGET
-from bridle.evals.peers import CONTEXT, THREADS
+from bridle.evals.peers import open_guidance
 from bridle.evals.server import Completion, Server, is_whole
 from bridle.evals.tasks import FLIGHT
 from bridle.model import Model
@@ -73,7 +73,7 @@ async def measure_guidance(
     except ImportError:
         raise UsageError("guidance is not installed", hint="see benchmarks/README.md for how to") from None
     validator: Any = Draft202012Validator(FLIGHT.schema)
-    empty = guidance.models.LlamaCpp(path, n_ctx=CONTEXT, n_threads=THREADS, echo=False)
+    empty = open_guidance(path)
 
     def ask(messages: Sequence[Message], _: int, seed: int) -> Turn:
         call = guidance.json(name="call", schema=FLIGHT.schema, temperature=1.0, max_tokens=max_tokens)

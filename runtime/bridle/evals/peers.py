@@ -196,8 +196,7 @@ class _Llama:
     @cached_property
     def guidance(self) -> Any:
         """guidance's model, which loads the file for itself."""
-        guidance: Any = import_module("guidance")
-        return guidance.models.LlamaCpp(self.path, n_ctx=CONTEXT, n_threads=THREADS, echo=False)
+        return open_guidance(self.path)
 
     @cached_property
     def enforcer(self) -> Any:
@@ -269,6 +268,12 @@ def _guidance(llama: _Llama, case: Case) -> Write:
         return str((llama.guidance + case.prompt.text + call)["call"])
 
     return write
+
+
+def open_guidance(path: Path) -> Any:
+    """A model of guidance, without the thread that watches the machine: it would take time from all engines."""
+    guidance: Any = import_module("guidance")
+    return guidance.models.LlamaCpp(path, n_ctx=CONTEXT, n_threads=THREADS, echo=False, enable_monitoring=False)
 
 
 PEERS: dict[str, Make] = {
