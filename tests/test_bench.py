@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
+from bridle.evals.tasks import read_tasks
+
 
 def test_decoding_is_measured(bridle: Any) -> None:
     told = bridle("bench", "decode", "--repeat", "2", "--json").json
@@ -14,6 +18,37 @@ def test_decoding_is_measured(bridle: Any) -> None:
     assert told["constrained"]["forced_share"] > 0.3
     assert told["unconstrained"]["forced_share"] == 0
     assert "tokens/s" in bridle("bench", "decode", "-n", "1").out
+
+
+def test_many_calls_at_once_are_measured(bridle: Any) -> None:
+    told = bridle("bench", "decode", "-n", "1", "--batch", "1,3", "--json").json["batches"]
+    assert [it["size"] for it in told] == [1, 3]
+    assert all(0 < it["outside_decode_share"] < 1 and it["tokens_per_second"] > 0 for it in told)
+
+
+def test_calls_of_a_file_are_measured(bridle: Any, tmp_path: Path) -> None:
+    """Python's names for types, as BFCL has them; a choice between two functions; what is no task."""
+    number: Any = {"type": "dict", "properties": {"x": {"type": "float", "optional": True}}, "required": ["x"]}
+    words: Any = {"type": "dict", "properties": {"text": {"type": "string", "enum": ["a", "b"]}}, "required": []}
+    functions: list[Any] = [
+        {"name": "math.root", "description": "A root.", "parameters": number},
+        {"name": "say", "description": "Say it.", "parameters": words},
+    ]
+    task: Any = {"id": "t1", "question": [[{"role": "user", "content": "The root of 4?"}]], "function": functions}
+    file = tmp_path / "tasks.jsonl"
+    file.write_text(f"{json.dumps(task)}\n\n{json.dumps(task | {'id': 't2'})}\n", encoding="utf-8")
+    told = bridle("bench", "decode", "-n", "1", "-t", "0", "--calls", str(file), "--json").json
+    assert (told["calls"], told["temperature"]) == (2, 0)
+    assert told["constrained"]["tokens"] > 5
+    first, _ = read_tasks(file)
+    calls: Any = Draft202012Validator(dict(first.schema))
+    assert calls.is_valid({"tool": "math.root", "args": {"x": 2.5}})
+    assert not calls.is_valid({"tool": "say", "args": {"text": "c"}})
+    assert not calls.is_valid({"tool": "say", "args": {"more": 1}})
+    assert len(read_tasks(tmp_path, limit=1)) == 1
+    file.write_text('{"id": 1}', encoding="utf-8")
+    assert "line 1, is no task" in bridle("bench", "decode", "--calls", str(file)).err
+    assert "cannot be read" in bridle("bench", "decode", "--calls", str(tmp_path / "none")).err
 
 
 def test_other_engines_are_measured(bridle: Any) -> None:

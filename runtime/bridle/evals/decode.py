@@ -109,7 +109,12 @@ async def measure_batches(
             if number:
                 rounds[size].append(Batch(size, tokens / seconds, seconds, 1 - inside / seconds))
     return [
-        Batch(size, *(statistics.median(values) for values in zip(*(vars(it).values() for it in found), strict=True)))
+        Batch(
+            size,
+            statistics.median(it.tokens_per_second for it in found),
+            statistics.median(it.seconds for it in found),
+            statistics.median(it.outside_decode_share for it in found),
+        )
         for size, found in rounds.items()
     ]
 

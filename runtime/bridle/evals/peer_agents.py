@@ -8,19 +8,20 @@ that a document is whole when its tokens run out; so that is told as well.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from bridle.errors import UsageError
 from bridle.evals.agents import Load, Turn, measure_turns
 from bridle.evals.decode import BUDGET
-from bridle.evals.peers import open_guidance
+from bridle.evals.peers import TOLD, Asked, Process
 from bridle.evals.server import Completion, Server, is_whole
 from bridle.evals.tasks import FLIGHT
 from bridle.model import Model
@@ -61,32 +62,29 @@ async def measure_guidance(
     *,
     together: bool,
     seed: int = 0,
-    max_tokens: int = BUDGET,
 ) -> Load:
     """Let agents take turns on guidance: step by step (`together`), or each with all its steps after another.
 
     Raises:
         UsageError: guidance is not installed.
     """
-    try:
-        guidance: Any = import_module("guidance")
-    except ImportError:
-        raise UsageError("guidance is not installed", hint="see benchmarks/README.md for how to") from None
+    if find_spec("guidance") is None:
+        raise UsageError("guidance is not installed", hint="see benchmarks/README.md for how to")
     validator: Any = Draft202012Validator(FLIGHT.schema)
-    empty = open_guidance(path)
+    with Process(TOLD, path) as process:
 
-    def ask(messages: Sequence[Message], _: int, seed: int) -> Turn:
-        call = guidance.json(name="call", schema=FLIGHT.schema, temperature=1.0, max_tokens=max_tokens)
-        prompt, start = model.template.prompt(messages), time.perf_counter()
-        done = empty + prompt.text + call
-        text, usage = str(done["call"]), done._get_usage()  # it tells in no other way
-        first = start + cast("float", usage.ttft_ms) / 1000
-        output = len(model.engine.vocabulary.tokenize(text, False))
-        read = cast("int", usage.input_tokens - usage.cached_input_tokens) - output  # of all its decodes together
-        reused = min(max(len(prompt.tokens) - read, 0), len(prompt.tokens))
-        return Turn(text, first, output, prompt.tokens, reused, is_whole(text, validator))
+        def ask(messages: Sequence[Message], _: int, seed: int) -> Turn:
+            prompt, start = model.template.prompt(messages), time.perf_counter()
+            told = json.loads(process.make(Asked(prompt.tokens, prompt.text, FLIGHT.schema, 1.0))(seed))
+            text, output = str(told["text"]), len(model.engine.vocabulary.tokenize(told["text"], False))
+            read = told["read"] - output  # of all its decodes together
+            reused = min(max(len(prompt.tokens) - read, 0), len(prompt.tokens))
+            whole = is_whole(text, validator)
+            return Turn(text, start + told["first"], output, prompt.tokens, reused, whole)
 
-    return await _measure(ask, 1, model, agents, steps, seed=seed, together=together)
+        warm = [FLIGHT.system(model), Message("user", "warm up")]
+        ask(warm, 0, 0)
+        return await _measure(ask, 1, model, agents, steps, seed=seed, together=together)
 
 
 async def _measure(ask: Ask, at_once: int, model: Model, agents: int, steps: int, *, seed: int, together: bool) -> Load:
