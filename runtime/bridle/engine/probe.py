@@ -75,7 +75,7 @@ def _main() -> None:
     from bridle.engine.llama import LlamaBackend, LlamaSettings
 
     try:
-        LlamaBackend(Path(sys.argv[1]), LlamaSettings(context=64, slots=1)).close()
+        LlamaBackend(Path(sys.argv[1]), LlamaSettings(context=64, slots=1, device="cpu")).close()
         reason = ""
     except ModelError as error:
         reason = error.message.partition("cannot be loaded: ")[2] or error.message
