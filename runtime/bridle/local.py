@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import platformdirs
 
@@ -23,6 +22,7 @@ from bridle.engine.probe import probe
 from bridle.engine.thread import EngineThread
 from bridle.errors import UsageError
 from bridle.model import Model
+from bridle.settings import FlashAttention, KvType
 from bridle.shelf import shelf
 
 
@@ -35,8 +35,8 @@ def open_model(
     threads: int = 0,
     device: str = "auto",
     gpu_layers: int = -1,
-    flash_attention: Literal["auto", "on", "off"] = "auto",
-    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = "f16",
+    flash_attention: FlashAttention = "auto",
+    kv_type: KvType = "f16",
     deterministic: bool = False,
     cache: Path | None = None,
     keep_prompts: bool = False,

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bridle.errors import UsageError, describe
 
 PREFIX = "BRIDLE_"
+FlashAttention: TypeAlias = Literal["auto", "on", "off"]
+KvType: TypeAlias = Literal["f32", "f16", "q8_0", "q4_0"]
+"""How keys and values are kept in memory."""
 
 
 class Settings(BaseModel):
@@ -34,8 +37,8 @@ class Settings(BaseModel):
     threads: int = Field(default=0, ge=0)
     device: str = "auto"
     gpu_layers: int = -1
-    flash_attention: Literal["auto", "on", "off"] = "auto"
-    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = "f16"
+    flash_attention: FlashAttention = "auto"
+    kv_type: KvType = "f16"
     deterministic: bool = False
 
     @property

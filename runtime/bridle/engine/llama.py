@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import llama_cpp as bindings
 import numpy as np
@@ -23,6 +23,7 @@ from bridle.engine.ggml import Device, devices, find_exponentials, pick
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import NativeTokenizer, Vocabulary
 from bridle.errors import EngineError, ModelError
+from bridle.settings import FlashAttention, KvType
 
 LLAMA: Any = bindings
 """The bindings are ctypes: their functions and structures carry no types that a checker can follow."""
@@ -45,8 +46,8 @@ class LlamaSettings:
     """Layers on GPUs, -1 for all."""
     device: str = "auto"
     """Where: `auto` for every GPU, `cpu` for none, or names such as `CUDA0`; see `ggml.pick`."""
-    flash_attention: Literal["auto", "on", "off"] = "auto"
-    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = "f16"
+    flash_attention: FlashAttention = "auto"
+    kv_type: KvType = "f16"
     """How keys and values are kept in memory; the quantized ones need flash attention."""
 
 

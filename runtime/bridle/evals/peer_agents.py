@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator
 from bridle.errors import UsageError
 from bridle.evals.agents import Load, Turn, measure_turns
 from bridle.evals.decode import BUDGET
-from bridle.evals.peers import TOLD, Asked, Process
+from bridle.evals.drive import TOLD, Asked, Process
 from bridle.evals.server import Completion, Server, is_whole
 from bridle.evals.tasks import FLIGHT
 from bridle.model import Model
