@@ -26,7 +26,7 @@ from bridle.grammar.outline import names_of
 from bridle.grammar.schema import json_rule
 from bridle.grammar.shape import Place, Shape, check_attributes
 from bridle.grammar.shaping import shape_of
-from bridle.grammar.span import apart, astray, together
+from bridle.grammar.span import apart, astray, terminals, together
 from bridle.grammar.written import escape
 from bridle.grammar.xml import Rules
 
@@ -97,7 +97,8 @@ class Actions:
             rules_of_text = Rules("t")
             text = rules_of_text.text(f"text: {rules_of_text.string()}")
             ends = [f'{name}: "<{name}>" text "</{name}>"' for name in ("answer", "ask")]
-        return "\n".join([f"start: {' | '.join([*calls, 'answer', 'ask'])}", *ends, text, *rules])
+        lines = "\n".join([f"start: {' | '.join([*calls, 'answer', 'ask'])}", *ends, text, *rules])
+        return lines if self.syntax == "json" else terminals(lines, self._short[1])
 
     def instructions(self) -> str:
         """See `Form.instructions`."""
@@ -162,12 +163,19 @@ class Actions:
     @cached_property
     def _held(self) -> dict[str, Held]:
         """The arguments as a grammar of JSON holds them, by tool."""
-        found: dict[str, Held] = {}
+        tools, patterns = self._short
+        found = {name: hold(schema) for name, schema in tools.items()}
+        return {name: replace(held, schema=together(held.schema, patterns)) for name, held in found.items()}
+
+    @cached_property
+    def _short(self) -> tuple[dict[str, Schema], dict[str, str]]:
+        """The schemas of the tools with short patterns for those of their spans, and these: see `apart`."""
+        patterns: dict[str, str] = {}
+        tools: dict[str, Schema] = {}
         for name, schema in self.tools.items():
-            short, patterns = apart(schema)
-            held = hold(short)
-            found[name] = replace(held, schema=together(held.schema, patterns))
-        return found
+            tools[name], known = apart(schema)
+            patterns |= known
+        return tools, patterns
 
     def _json_call(self, number: int, name: str) -> str:
         head = f"{{{self._key('tool')}{json.dumps(name)}{self.style.item_separator}{self._key('args')}"
@@ -180,7 +188,7 @@ class Actions:
     @cached_property
     def _shapes(self) -> dict[str, Shape]:
         """What the element of a call may hold, by tool."""
-        shapes = {name: shape_of(schema) for name, schema in self.tools.items()}
+        shapes = {name: shape_of(schema) for name, schema in self._short[0].items()}
         for shape in shapes.values():
             check_attributes(shape.root, ("tool",))
         return shapes

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
+from bridle.grammar.dialect import ATTRIBUTE, TEXT, read_pattern
 from bridle.grammar.keywords import ANNOTATIONS, Schema, rebuild
 
 MARK = "x-bridle-span"
@@ -135,6 +136,17 @@ def together(schema: Schema, patterns: Mapping[str, str]) -> Schema:
     found = cast("dict[str, JsonValue]", lengthen(cast("JsonValue", schema)))
     texts: dict[str, JsonValue] = {names[it]: {"type": "string", "pattern": patterns[it]} for it in patterns}
     return {**found, "$defs": {**cast("Schema", found.get("$defs") or {}), **texts}}
+
+
+def terminals(text: str, patterns: Mapping[str, str]) -> str:
+    """The same for the rules of XML elements: a terminal in the place of each short pattern, and what it stands for."""
+    for number, (short, pattern) in enumerate(patterns.items()):
+        for kind, written in (("T", TEXT), ("A", ATTRIBUTE)):
+            if (said := read_pattern(short).lark(written)) in text:
+                name = f"SPAN{number}{kind}"  # only whole pieces are optional, so one character may become several
+                whole = "".join(written.get(character, character) for character in pattern[1:-1])
+                text = f"{text.replace(said, name)}\n{name}: /{whole}/"
+    return text
 
 
 def astray(schema: JsonValue, value: JsonValue, where: str = "") -> str:
