@@ -78,6 +78,9 @@ class Compiler:
             self._executor = llguidance.LLExecutor(self.cores)
         standing = [(mask.matcher, row) for row, mask in enumerate(cast("Sequence[_Standing]", masks))]
         self._executor.unsafe_compute_mask_ptr(standing, rows.ctypes.data, rows.strides[0], len(rows))
+        for mask, (matcher, row) in zip(masks, standing, strict=True):
+            if matcher.is_error():
+                mask.fill(rows[row])
 
     def check(self, grammar: str) -> str:
         """Why a grammar cannot be compiled; the empty string if it can."""

@@ -109,24 +109,33 @@ class Document:
             self._compute(row)
 
     def _compute(self, row: Bits) -> None:
-        """Fill a row by the matcher.
-
-        What its lexer has built for other documents counts towards a limit of llguidance; where that is met, the
-        grammar is compiled anew.
+        """Fill a row by the matcher, whose lexer can grow beyond a limit of llguidance: what it built for other
+        documents counts, so it begins anew. If this document alone is too much, it is brought to its end.
 
         Raises:
-            EngineError: this document alone is too much for it.
+            EngineError: no way to the end is found either.
         """
         self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
         if not self._matcher.is_error():
             return
+        self._renew()
+        self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
+        if not self._matcher.is_error():
+            return
+        why = reason(self._matcher.get_error())
+        self._renew()
+        self._stop_here()
+        if self._plan is None:
+            raise EngineError(f"the grammar of the {self._phases[self._index].name} grew too large: {why}")
+        row[:] = 0
+        for token in self._plan[:1] or self._compiler.vocabulary.eog:
+            row[token >> 5] |= np.uint32(1 << (token & 31))
+
+    def _renew(self) -> None:
+        """The same place of the document, with a lexer that has built nothing yet."""
         self._compiled[self._index] = self._compiler.renew(self._phases[self._index].grammar)
         self._matcher = self._compiled[self._index].start.deep_copy()
         self._matcher.consume_tokens(self._tokens)
-        self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, row.nbytes)
-        if self._matcher.is_error():
-            why = reason(self._matcher.get_error())
-            raise EngineError(f"the grammar of the {self._phases[self._index].name} grew too large: {why}")
 
     @property
     def together(self) -> Together | None:
@@ -206,6 +215,9 @@ class Document:
             self._cut(self._compiled[self._index].tail)
             return []
         taken = self._matcher.try_consume_tokens(tokens)
+        if not taken and self._matcher.is_error():
+            self._renew()
+            taken = self._matcher.try_consume_tokens(tokens)
         if not taken:
             piece = self._compiler.vocabulary.pieces[tokens[0]]
             raise EngineError(
