@@ -35,7 +35,7 @@ def checker(schema: Schema | bool) -> Callable[[JsonValue], None]:
     Raises:
         GrammarError: it is no valid JSON Schema, or refers to what it does not hold; where, and why.
     """
-    return _check(dated(schema))
+    return check_of(dated(schema))
 
 
 class Parts:
@@ -53,7 +53,7 @@ class Parts:
         key = json.dumps(part)
         if key not in self._known:
             readable = cast("Schema", rebased(_readable(cast("JsonValue", part)), f"{_WHOLE}#"))
-            self._known[key] = _check({**self._draft, **readable}, self._registry)
+            self._known[key] = check_of({**self._draft, **readable}, self._registry)
         return accepts(self._known[key], value)
 
 
@@ -77,7 +77,12 @@ def dated(schema: Schema | bool) -> Schema | bool:
     return readable
 
 
-def _check(readable: Schema | bool, registry: jsonschema_rs.Registry | None = None) -> Callable[[JsonValue], None]:
+def check_of(readable: Schema | bool, registry: jsonschema_rs.Registry | None = None) -> Callable[[JsonValue], None]:
+    """The check of a schema that is `dated`.
+
+    Raises:
+        GrammarError: it refers to what it does not hold; where.
+    """
     try:
         validator = jsonschema_rs.validator_for(
             cast("dict[str, JsonValue] | bool", readable),

@@ -22,7 +22,6 @@ BRANCHES = 256
 """Alternatives of one place at most."""
 DEPTH = 100
 """Schemas within one another at most."""
-KINDS = ("object", "array", "string", "integer", "number", "boolean", "null")
 
 _SILENT = {
     "$ref", "allOf", "anyOf", "$defs", "definitions", "$schema", "$id", "$anchor", "$comment", "description", "default",

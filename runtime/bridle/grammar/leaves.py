@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 
-import llguidance
 from pydantic import JsonValue
 
 from bridle.errors import GrammarError
 from bridle.grammar.dialect import Pattern, read_pattern
 from bridle.grammar.flat import Part, here
-from bridle.grammar.formats import FORMATS
+from bridle.grammar.formats import CHECKED, FORMATS
 from bridle.grammar.hold import NUMBER_LIMIT
+from bridle.grammar.pattern import refusal
 from bridle.grammar.shape import Rule
 
 LONG = 1_000_000
 """Lengths beyond this are as good as none."""
-_CHECKED = {
-    "idn-email", "idn-hostname", "iri", "iri-reference", "json-pointer", "regex", "relative-json-pointer",
-    "uri-reference", "uri-template",
-}  # fmt: skip
-"""Formats of JSON Schema that some validators check."""
-
 Note = Callable[[Part, str], None]
 """Takes down what a shape does not hold."""
 
@@ -50,9 +43,7 @@ def number_of(parts: Sequence[Part], kind: str, note: Note) -> dict[str, JsonVal
             note(next(part for part in parts if "multipleOf" in part.words), "multipleOf")
     if (low and abs(low[1]) > NUMBER_LIMIT) or (high and abs(high[1]) > NUMBER_LIMIT):
         note(parts[0], "bounds beyond what doubles tell apart")
-    error = llguidance.LLMatcher.validate_grammar(
-        llguidance.LLMatcher.grammar_from_lark(f"start: %json {json.dumps(schema)}")
-    )
+    error = refusal(schema)
     if "Unsatisfiable" in error:
         return None
     if error:
@@ -60,8 +51,8 @@ def number_of(parts: Sequence[Part], kind: str, note: Note) -> dict[str, JsonVal
     return schema
 
 
-def rule_of(parts: Sequence[Part], note: Note, checked: Sequence[str] = ()) -> Rule | None:
-    """The strings that fit all parts; None for none. `checked` are formats that the validator knows."""
+def rule_of(parts: Sequence[Part], note: Note) -> Rule | None:
+    """The strings that fit all parts; None for none."""
     least = max([int(it) for it in _numbers(parts, "minLength")], default=0)
     most = min([int(it) for it in _numbers(parts, "maxLength")], default=None)
     if least > LONG:
@@ -74,7 +65,7 @@ def rule_of(parts: Sequence[Part], note: Note, checked: Sequence[str] = ()) -> R
             if form in FORMATS:
                 patterns.append(read_pattern(f"^(?:{FORMATS[form]})$"))
                 said.append(form)
-            elif form in checked or form in _CHECKED:
+            elif form in CHECKED:
                 note(part, f"format '{form}'")
         if isinstance(source := part.words.get("pattern"), str):
             try:

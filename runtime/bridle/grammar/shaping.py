@@ -17,9 +17,8 @@ from typing import cast
 from pydantic import JsonValue
 
 from bridle.errors import GrammarError
-from bridle.grammar.check import Parts, checker, dated
+from bridle.grammar.check import Parts, check_of, dated
 from bridle.grammar.flat import DEPTH, Branch, Part, branches, here
-from bridle.grammar.formats import CHECKED
 from bridle.grammar.keyed import keyed
 from bridle.grammar.keywords import References, Schema
 from bridle.grammar.leaves import LONG, number_of, rule_of
@@ -68,8 +67,9 @@ def _shape(text: str) -> Shape:
     """By the schema's text: an agent's tools are asked for at every step."""
     schema: Schema = json.loads(text)
     try:
-        checker(schema)
-        references = References(cast("Schema", dated(schema)))
+        readable = cast("Schema", dated(schema))
+        check_of(readable)
+        references = References(readable)
         shaper = Shaper(references.root)
         root = shaper.place([Part(references.root, references)])
     except RecursionError:
@@ -85,7 +85,6 @@ class Shaper:
 
     def __init__(self, schema: Schema) -> None:
         self._checks = Parts(schema)
-        self.formats = tuple(CHECKED)
         self._places: dict[str, Place] = {}
         self._depth = 0
         self.loose: dict[str, None] = {}
@@ -171,7 +170,7 @@ class Shaper:
         return Atom({}, (schema,)) if schema else None
 
     def _text(self, parts: Sequence[Part]) -> Content | None:
-        rule = rule_of(parts, self.note, self.formats)
+        rule = rule_of(parts, self.note)
         return Text((rule,)) if rule else None
 
     def _array(self, parts: Sequence[Part]) -> Content | None:
