@@ -18,6 +18,7 @@ from bridle.evals.suite import evaluate, variants
 from bridle.evals.trajectory import Trajectory, read_trajectory
 from bridle.grammar.thinking import Thinking
 from bridle.journal import Journal, Status
+from bridle.tool import Effect, tool
 from conftest import scripted_model
 
 NOTE = '{"tool": "add_note", "args": {"text": "the boiler is loud"}}'
@@ -157,6 +158,25 @@ def test_the_same_run_twice_is_one_example(layout: Layout, journal: Journal, tmp
     runs = [read_trajectory(journal, run_of(journal, [DONE], tmp_path).id) for _ in range(2)]
     found, left_out = export(layout, *runs)
     assert (len(found), left_out) == (1, {"the same as another": 1})
+
+
+@pytest.mark.parametrize("layout", ["chat", "atif", "tokens"])
+def test_calls_that_differ_in_one_argument_are_two_examples(layout: Layout, journal: Journal, tmp_path: Path) -> None:
+    """Whatever the argument is called."""
+
+    @tool(effect=Effect.PURE)
+    def open_ticket(id: str, model: str) -> str:
+        """Open a ticket."""
+        return "opened"
+
+    runs: list[Trajectory] = []
+    for number in (1, 2):
+        call = json.dumps({"tool": "open_ticket", "args": {"id": f"T-{number}", "model": "x"}})
+        with scripted_model([call, DONE]) as model:
+            agent = Agent(model, tools=[open_ticket], workspace=tmp_path, journal=journal)
+            runs.append(read_trajectory(journal, agent.run("Open it.").id))
+    found, left_out = export(layout, *runs)
+    assert (len(found), left_out) == (4 if layout == "tokens" else 2, {})
 
 
 KEY = "sk-proj-abcdefghijklmnop1234"

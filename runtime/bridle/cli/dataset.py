@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bridle.evals.trajectory import Trajectory
     from bridle.journal import Journal
 
-ALL_RUNS = 1_000_000
 app = typer.Typer(help="Data for training, from the journal.", no_args_is_help=True)
 
 
@@ -83,7 +82,7 @@ def export(
     counts: Counter[str] = Counter()
     other = output.with_name(f"{output.stem}-held-out{output.suffix}")
     with Journal(settings().journal) as journal, ExitStack() as files:
-        known = [journal.find(name) for name in runs or ()] or [it.run for it in journal.runs(ALL_RUNS)]
+        known = [journal.find(name) for name in runs or ()] or journal.names()
         main = sys.stdout if to_stdout else files.enter_context(output.open("w", encoding="utf-8"))
         rest = files.enter_context(other.open("w", encoding="utf-8")) if held_out else main
         for family, example in maker.examples(_read(journal, known, maker.left_out)):

@@ -101,23 +101,25 @@ class Export:
             if why := self.wanted.why_not(run):
                 self.left_out[why] += 1
                 continue
-            for example in self._of(run):
-                digest = hashlib.sha256(canonical_json(_apart_from_names(example)).encode()).hexdigest()
+            for example, taught in self._of(run):
+                digest = hashlib.sha256(canonical_json(taught).encode()).hexdigest()
                 if digest in seen:
                     self.left_out["the same as another"] += 1
                 else:
                     seen.add(digest)
                     yield run.family, example
 
-    def _of(self, run: Trajectory) -> Iterator[Example]:
+    def _of(self, run: Trajectory) -> Iterator[tuple[Example, JsonValue]]:
+        """Examples, each with what makes it another than the rest."""
         if self.layout == "atif":
             said = "".join(step.prompt_text + step.taken.thinking + step.taken.text for step in run.steps)
-            yield self._clean(atif(run, exact=self.redact(said) == said))
+            yield self._clean(atif(run, exact=self.redact(said) == said)), _taught(self._clean(chat(run)))
             return
         if self.layout == "chat":
-            yield self._clean(chat(run))
+            made = [chat(run)]
             if self.wanted.negatives:
-                yield from (self._clean(refused(run, step)) for step in run.steps if step.taken.error)
+                made += [refused(run, step) for step in run.steps if step.taken.error]
+            yield from ((clean, _taught(clean)) for clean in map(self._clean, made))
             return
         for step in run.steps:
             if not step.prompt_tokens:
@@ -127,7 +129,7 @@ class Export:
             elif self.redact(said := step.prompt_text + step.taken.thinking + step.taken.text) != said:
                 self.left_out["a secret, which tokens cannot be without"] += 1
             else:
-                yield tokens(run, step)
+                yield (made := tokens(run, step)), _taught(made)
 
     def _clean(self, example: Example) -> Example:
         return {key: self._without_secrets(value) for key, value in example.items()}
@@ -184,7 +186,7 @@ def atif(run: Trajectory, *, exact: bool = True) -> Example:
             steps.append({"source": source, "message": message["content"], "is_copied_context": True})
     steps.append({"source": "user", "message": started.task})
     results = {str(it["tool_call_id"]): it["content"] for it in run.messages() if it["role"] == "tool"}
-    due = [str(it["tool_call_id"]) for it in run.messages() if it["role"] == "tool"]
+    due = list(results)
     for step in run.steps:
         taken = step.taken
         if not step.accepted:
@@ -263,18 +265,17 @@ def _tools(run: Trajectory) -> list[JsonValue]:
     ]
 
 
-_NAMES = {"run", "session_id", "step", "case", "timestamp", "tool_call_id", "source_call_id", "id", "reward", "model"}
-"""What differs between runs that are otherwise the same."""
+def _taught(example: Example) -> JsonValue:
+    """What an example teaches, apart from how its run and its calls are called."""
+    if "tokens" in example:
+        return [example["tokens"], example["loss_mask"], example["label"]]
+    messages = cast("list[Example]", example["messages"])
+    return [[_unnamed(message) for message in messages], example["tools"], example["label"]]
 
 
-def _apart_from_names(value: JsonValue) -> JsonValue:
-    match value:
-        case dict():
-            return {key: _apart_from_names(item) for key, item in value.items() if key not in _NAMES}
-        case list():
-            return [_apart_from_names(item) for item in value]
-        case _:
-            return value
+def _unnamed(message: Example) -> Example:
+    calls = cast("list[Example]", message.get("tool_calls", []))
+    return {**message, "tool_call_id": None, "tool_calls": [call["function"] for call in calls]}
 
 
 def line(example: Example) -> str:

@@ -134,6 +134,12 @@ class Journal:
             rows = list(self._db.execute(query, (limit,)))
         return [_summary(str(run), str(at), str(started), ended) for run, at, started, ended in rows]
 
+    def names(self) -> list[str]:
+        """The ids of all runs, newest first."""
+        query = "SELECT run FROM event WHERE kind = 'run.started' ORDER BY at DESC, run DESC"
+        with self._writing(f"the journal {self.path} cannot be read"):
+            return [str(row[0]) for row in self._db.execute(query)]
+
     def count(self) -> int:
         """How many runs there are."""
         with self._writing(f"the journal {self.path} cannot be read"):
