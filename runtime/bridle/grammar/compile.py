@@ -20,9 +20,8 @@ import llguidance
 from bridle.engine.mask import Bits, Mask
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import GrammarError
-from bridle.grammar.entries import ONCE, Entries, Watch
-from bridle.grammar.keys import Keys, needs_watch
 from bridle.grammar.shortest import Closers, shortest
+from bridle.grammar.watch import ONCE, JsonWatch, Watch, XmlWatch, needs_watch
 
 ENOUGH = 4
 """Cores from which masks computed in parallel pay; on two they were slower (`benchmarks/RESULTS.md`)."""
@@ -56,9 +55,9 @@ class Compiler:
             if found is None:
                 matcher = self._matcher(grammar)
                 ending = self.vocabulary.tokenize(tail, True) if tail else []
-                once = Entries() if ONCE in grammar.splitlines() else Keys() if needs_watch(grammar) else None
-                minimum = shortest(matcher, self.closers, ending, keys=once)
-                found = Compiled(matcher, ending, minimum, once)
+                watch = XmlWatch() if ONCE in grammar.splitlines() else JsonWatch() if needs_watch(grammar) else None
+                minimum = shortest(matcher, self.closers, ending, watch=watch)
+                found = Compiled(matcher, ending, minimum, watch)
                 self._cache[grammar] = found
                 if len(self._cache) > CACHE_SIZE:
                     self._cache.popitem(last=False)
@@ -106,7 +105,7 @@ class Compiled:
     start: llguidance.LLMatcher
     tail: list[int]
     minimum: list[int] | None
-    once: Watch | None = None
+    watch: Watch | None = None
 
 
 class _Standing(Protocol):

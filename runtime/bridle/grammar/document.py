@@ -18,8 +18,8 @@ import numpy as np
 from bridle.engine.mask import Bits, Together
 from bridle.errors import BudgetError, EngineError
 from bridle.grammar.compile import ENOUGH, Compiler, reason
-from bridle.grammar.entries import Entries, Watch
 from bridle.grammar.shortest import shortest
+from bridle.grammar.watch import Watch, XmlWatch
 
 SLACK = 48
 """Tokens, beyond twice the shortest document, from which a way to the end that is not found counts as none."""
@@ -105,7 +105,7 @@ class Document:
         for token in self._barred:
             row[token >> 5] &= ~np.uint32(1 << (token & 31))
         if self._barred and not row.any():  # a key that has to come again: reading the document will tell
-            self._barred, self._keys = set(), None
+            self._barred, self._watches = set(), None
             self._compute(row)
 
     def _compute(self, row: Bits) -> None:
@@ -155,7 +155,7 @@ class Document:
 
     def advance(self, tokens: Sequence[int]) -> int:
         """See `Mask.advance`. An end-of-generation token ends the document and adds nothing to it, and neither does a
-        token with which a key of an object would come again: that one is not allowed from then on.
+        token with which a key would come again or a number go on too long: that one is not allowed from then on.
 
         Raises:
             EngineError: a token that the mask does not allow.
@@ -163,7 +163,7 @@ class Document:
         before = sum(self.lengths)
         rest = list(tokens)
         while rest and not self._ended:
-            rest = self._take(self._unless_again(rest))
+            rest = self._take(self._up_to_barred(rest))
         return sum(self.lengths) - before
 
     def _enter(self, index: int) -> None:
@@ -181,27 +181,27 @@ class Document:
         self._soft = min(self._phases[index].soft, self._left // 4)
         self._paused_at = 0
         self._watch = 2 * self._minima[index] + SLACK
-        once = self._compiled[index].once
-        is_watched = once is not None and (self._phases[index].json or isinstance(once, Entries))
-        self._keys: list[Watch] | None = [once] if once is not None and is_watched else None
+        watch = self._compiled[index].watch
+        is_watched = watch is not None and (self._phases[index].json or isinstance(watch, XmlWatch))
+        self._watches: list[Watch] | None = [watch] if watch is not None and is_watched else None
         self._barred: set[int] = set()
 
     @property
-    def _known(self) -> Watch | None:
-        """The keys so far, where they have to be watched."""
-        return self._keys[-1] if self._keys is not None else None
+    def _watching(self) -> Watch | None:
+        """What the text has by now, where it has to be watched."""
+        return self._watches[-1] if self._watches is not None else None
 
-    def _unless_again(self, tokens: list[int]) -> list[int]:
-        """The tokens up to one with which a key would come again, if there is such a one; it is barred."""
-        if self._keys is None:
+    def _up_to_barred(self, tokens: list[int]) -> list[int]:
+        """The tokens up to one with which a key would come again or a number go on too long; that one is barred."""
+        if self._watches is None:
             return tokens
         for number, token in enumerate(tokens):
-            state = self._keys[-1].feed(self._compiler.vocabulary.pieces[token])
+            state = self._watches[-1].feed(self._compiler.vocabulary.pieces[token])
             if state is None and self._plan is None:
                 self._barred.add(token)
                 return tokens[:number]
             self._barred.clear()
-            self._keys.append(state or self._keys[-1])
+            self._watches.append(state or self._watches[-1])
         return tokens
 
     def _take(self, tokens: list[int]) -> list[int]:
@@ -224,8 +224,8 @@ class Document:
                 f"token {tokens[0]} ({piece!r}) breaks the grammar of the {self._phases[self._index].name}"
             )
         self._tokens += tokens[:taken]
-        if self._keys is not None:
-            del self._keys[len(self._tokens) + 1 :]
+        if self._watches is not None:
+            del self._watches[len(self._tokens) + 1 :]
         self._left -= taken
         if self._plan is not None:
             self._plan = self._plan[taken:]
@@ -267,7 +267,7 @@ class Document:
             if len(known) <= self._left and self._leads_to_end(known):
                 return self._hold(known)
         tail = self._compiled[self._index].tail
-        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT, self._known)
+        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT, self._watching)
         if found is not None and len(found) <= self._left:
             return self._hold(found)
         self._look_at = len(self._tokens) + AGAIN
@@ -281,7 +281,7 @@ class Document:
     def _leads_to_end(self, way: list[int]) -> bool:
         if self._matcher.validate_tokens(way) != len(way):
             return False
-        if (known := self._known) is not None and known.feed(self._compiler.vocabulary.spell(way)) is None:
+        if (known := self._watching) is not None and known.feed(self._compiler.vocabulary.spell(way)) is None:
             return False
         walker = self._matcher.deep_copy()
         return walker.consume_tokens(way) and walker.is_accepting()
@@ -293,8 +293,8 @@ class Document:
         back = len(self._tokens) - self._reserve_at
         self._matcher.rollback(back)
         del self._tokens[self._reserve_at :]
-        if self._keys is not None:
-            del self._keys[self._reserve_at + 1 :]
+        if self._watches is not None:
+            del self._watches[self._reserve_at + 1 :]
         self._left += back
         self._cut(list(self._reserve or ()))
 
@@ -336,7 +336,7 @@ class Document:
     def _stop_here(self) -> None:
         """To the end from here, if a way is found."""
         tail = self._compiled[self._index].tail
-        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT, self._known)
+        found = shortest(self._matcher, self._compiler.closers, tail, self._left, EFFORT, self._watching)
         if found is not None and len(found) <= self._left:
             self._cut(found)
 

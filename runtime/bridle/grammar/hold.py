@@ -24,7 +24,7 @@ from bridle.grammar.rewrite import rewrite
 NUMBER_LIMIT = 10**15
 """Whole numbers without bounds of their own stay within this, so that they survive a double; and so does, on its other
 side, a number with one bound, for llguidance has no exponents where there are bounds. How long numbers without bounds
-may be is watched (`bridle.grammar.keys`)."""
+may be is watched (`bridle.grammar.watch`)."""
 LOOSENED = 64
 """Parts of one schema that are loosened at most, before nothing of it is held."""
 DEPTHS = (32, 16, 8, 4, 2, 1)

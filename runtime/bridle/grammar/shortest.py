@@ -21,7 +21,7 @@ from itertools import count
 import llguidance
 
 from bridle.engine.vocabulary import Vocabulary
-from bridle.grammar.entries import Watch
+from bridle.grammar.watch import Watch
 
 WALK_LIMIT = 4_096
 """Tokens after which a way is given up."""
@@ -85,15 +85,15 @@ def shortest(
     tail: Sequence[int] = (),
     limit: int = WALK_LIMIT,
     effort: int = EFFORT,
-    keys: Watch | None = None,
+    watch: Watch | None = None,
 ) -> list[int] | None:
     """Tokens that end the document from the matcher's state (which is left as it is), or None if none were found.
 
     At most `limit` tokens; the empty list where the document may end right here. `tail` are tokens that end it from
     almost anywhere, if there are such: free text up to a marker looks endless from inside. `effort` bounds the search.
-    Of a JSON text `keys` says which ones it has by now; no object gets one again.
+    `watch` knows what the text has by now: no key comes again, no number goes on too long.
     """
-    return _Way(closers, tail, effort).find(matcher, limit, keys)
+    return _Way(closers, tail, effort).find(matcher, limit, watch)
 
 
 class _Way:
@@ -102,31 +102,29 @@ class _Way:
         self._tail = list(tail)
         self._effort = effort
 
-    def find(self, matcher: llguidance.LLMatcher, limit: int, keys: Watch | None) -> list[int] | None:
+    def find(self, matcher: llguidance.LLMatcher, limit: int, watch: Watch | None) -> list[int] | None:
         walker = matcher.deep_copy()
         way: list[int] = []
         while len(way) <= limit:
             if walker.is_accepting():
                 return way
             step = walker.compute_ff_tokens() or self._close(walker) or self._escape(walker)
-            if keys is not None:
-                step, keys = self._unless_again(walker, step, keys)
+            if watch is not None:
+                step, watch = self._permitted(walker, step, watch)
             if not step or not walker.consume_tokens(step):
                 return None
             way += step
         return None
 
-    def _unless_again(
-        self, walker: llguidance.LLMatcher, step: list[int], keys: Watch
-    ) -> tuple[list[int], Watch | None]:
-        """The step and the keys after it; where a key would come again, another character of it instead."""
-        after = keys.feed(b"".join(self._closers.pieces[token] for token in step))
+    def _permitted(self, walker: llguidance.LLMatcher, step: list[int], watch: Watch) -> tuple[list[int], Watch | None]:
+        """The step and what is watched after it; another character instead where a key would come again."""
+        after = watch.feed(b"".join(self._closers.pieces[token] for token in step))
         if after is not None:
             return step, after
-        characters, known = self._closers.characters, len(keys.open[-1] or ()) if keys.open else 0
+        characters, known = self._closers.characters, len(watch.open[-1] or ()) if watch.open else 0
         known %= max(1, min(len(characters), 60))
         for token in (*characters[known:], *characters[:known]):
-            if walker.validate_tokens([token]) and (after := keys.feed(self._closers.pieces[token])) is not None:
+            if walker.validate_tokens([token]) and (after := watch.feed(self._closers.pieces[token])) is not None:
                 return [token], after
         return step, None
 

@@ -15,12 +15,12 @@ from bridle.grammar.base import Element, Syntax, Tree
 from bridle.grammar.compile import literal
 from bridle.grammar.dialect import ATTRIBUTE, TEXT, character
 from bridle.grammar.elements import Fixed, head, read
-from bridle.grammar.entries import ONCE
 from bridle.grammar.keywords import Schema
 from bridle.grammar.outline import legend, names_of, outline
 from bridle.grammar.schema import Typed
 from bridle.grammar.shape import NAME, Arr, Atom, Choice, Content, Entry, Field, Obj, Place, Rule, Shape, Text
 from bridle.grammar.shaping import shape_of
+from bridle.grammar.watch import ONCE
 from bridle.grammar.written import escape
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Keys of JSON objects come once, also where no grammar can hold that."""
+"""Keys come once and numbers end, also where no grammar can hold that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar import form_of
 from bridle.grammar.compile import Compiler
 from bridle.grammar.document import Document, Phase
-from bridle.grammar.keys import DIGITS, Keys, needs_watch
+from bridle.grammar.watch import DIGITS, JsonWatch, needs_watch
 from conftest import DataSets
 from scripts import drain
 
@@ -33,7 +33,7 @@ VALUES = st.recursive(
 @given(VALUES, st.integers(1, 5))
 def test_keys_of_a_whole_document_come_once(value: object, width: int) -> None:
     text = json.dumps(value, ensure_ascii=False).encode()
-    state: Keys | None = Keys()
+    state: JsonWatch | None = JsonWatch()
     for start in range(0, len(text), width):
         assert state is not None
         state = state.feed(text[start : start + width])
@@ -55,7 +55,7 @@ def test_keys_of_a_whole_document_come_once(value: object, width: int) -> None:
     ],
 )
 def test_a_key_that_comes_again_is_seen(text: str, again: bool) -> None:
-    assert (Keys().feed(text.encode()) is None) == again
+    assert (JsonWatch().feed(text.encode()) is None) == again
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_shortest_document_has_each_key_once(words: Vocabulary, compiler: Co
     ],
 )
 def test_a_number_ends(text: str, long: bool) -> None:
-    assert (Keys().feed(text.encode()) is None) == long
+    assert (JsonWatch().feed(text.encode()) is None) == long
 
 
 @pytest.mark.parametrize("syntax", ["json"])

@@ -1,5 +1,4 @@
-"""What no grammar can hold of a JSON text: that a key of an object comes once where keys are not known beforehand, and
-that a number ends.
+"""What no grammar can hold: that a key comes once where keys are not known beforehand, and that a number ends.
 
 The text is followed byte by byte beside the matcher. States are values and share what they have in common, so that
 one can be kept for every token and taken up again when tokens are taken back.
@@ -10,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
+ONCE = "// entries of one element have different keys"
+"""The line by which a grammar asks for an `XmlWatch`."""
 DIGITS = 48
 """Digits of a number at most, with its sign and its point, and without its exponent."""
 EXPONENT = 2
@@ -21,13 +22,14 @@ _BRACES: dict[int, frozenset[str] | None] = {b"{"[0]: frozenset(), b"["[0]: None
 _ENDS = frozenset(b"}]")
 _BEGINS, _GOES_ON = frozenset(b"-0123456789"), frozenset(b"+-.0123456789eE")
 _LONG = re.compile(rb"[-0-9.]{%d}|[-0-9]{%d}\.|.*[eE][+-]?[0-9]{%d}" % (DIGITS + 1, DIGITS - 1, EXPONENT + 1))
+_ENTRY, _OPENS, _CLOSES = b'<entry key="', b"<"[0], b">"[0]
 _SINGLE = ("items", "additionalProperties", "contains", "if", "then", "else", "not")
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _MAPS = ("properties", "patternProperties", "$defs", "definitions")
 _SAYS = {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "properties"}
 
 
-class Keys(NamedTuple):
+class JsonWatch(NamedTuple):
     """Where a text stands: the keys of every open object (None for an array), the string and the number under way."""
 
     open: tuple[frozenset[str] | None, ...] = ()
@@ -36,10 +38,10 @@ class Keys(NamedTuple):
     escaped: bool = False
     number: bytes = b""
 
-    def feed(self, piece: bytes) -> Keys | None:
+    def feed(self, piece: bytes) -> JsonWatch | None:
         """The state after some more bytes; None if a key of an object comes again with them, or a number is too long.
 
-        >>> Keys().feed(b'{"a": 6.02e23') is None, Keys().feed(b'{"a": 6.02e235') is None
+        >>> JsonWatch().feed(b'{"a": 6.02e23') is None, JsonWatch().feed(b'{"a": 6.02e235') is None
         (False, True)
         """
         stack: tuple[frozenset[str] | None, ...] = self.open
@@ -72,7 +74,48 @@ class Keys(NamedTuple):
             elif byte == _COMMA:
                 key_is_next = bool(stack) and stack[-1] is not None
             number = b""
-        return Keys(stack, key_is_next, string, escaped, number)
+        return JsonWatch(stack, key_is_next, string, escaped, number)
+
+
+class XmlWatch(NamedTuple):
+    """Where a text stands: the keys (of `<entry key="...">`) in every open element, and the tag under way.
+
+    The text is one that a grammar held: every `<` and `>` belongs to a tag, and the key is the first attribute.
+
+    >>> state = XmlWatch().feed(b'<map><entry key="a">1</entry><entry key="b')
+    >>> state.feed(b'c"') is None, state.feed(b'"') is None
+    (False, False)
+    >>> XmlWatch().feed(b'<map><entry key="a">1</entry><entry key="a"') is None
+    True
+    """
+
+    open: tuple[frozenset[str] | None, ...] = ()
+    tag: bytes | None = None
+
+    def feed(self, piece: bytes) -> XmlWatch | None:
+        """The state after some more bytes; None if a key of an element comes again with them."""
+        stack: tuple[frozenset[str] | None, ...] = self.open
+        tag = self.tag
+        for byte in piece:
+            if tag is None:
+                tag = b"<" if byte == _OPENS else None
+                continue
+            tag += bytes((byte,))
+            if byte == _QUOTE and stack and tag.startswith(_ENTRY) and tag.count(b'"') == 2:
+                key, known = repr(tag[len(_ENTRY) : -1]), stack[-1] or frozenset()
+                if key in known:
+                    return None
+                stack = (*stack[:-1], known | {key})
+            elif byte == _CLOSES:
+                if tag.startswith(b"</"):
+                    stack = stack[:-1]
+                elif not tag.endswith(b"/>"):
+                    stack = (*stack, frozenset())
+                tag = None
+        return XmlWatch(stack, tag)
+
+
+Watch: TypeAlias = JsonWatch | XmlWatch
 
 
 def needs_watch(grammar: str) -> bool:
