@@ -7,7 +7,7 @@ import time
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from bridle.errors import ToolError, UsageError
 from bridle.tool import RESULT_LIMIT, CallKey, Effect, Observation, Tool, render, tool
@@ -46,6 +46,24 @@ def test_a_function_becomes_a_tool() -> None:
     assert properties["width"]["description"] == "how wide, in the unit"
     assert properties["label"] == {"title": "Label", "type": "string"}
     assert area.schema["additionalProperties"] is False
+
+
+class Place(BaseModel):
+    """Parts of a parameter."""
+
+    city: str
+    floor: int = 1
+    inside: Place | None = None
+
+
+def test_a_signature_tells_of_the_parts_of_a_parameter() -> None:
+    @tool(effect=Effect.PURE)
+    def send(parcel: str, to: Place) -> str:
+        """Send it."""
+        return ""
+
+    told = "city, floor?: integer, inside?: Place or null"
+    assert send.signature() == f"send(parcel, to: {{{told}}})"
 
 
 def test_effects_are_careful_by_default() -> None:
