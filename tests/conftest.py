@@ -102,10 +102,12 @@ class DataSets:
         return target
 
 
-def scripted_model(texts: list[str], *, thinking: bool = False, context: int = 8192) -> Model:
+def scripted_model(
+    texts: list[str], *, thinking: bool = False, context: int = 8192, deterministic: bool = False
+) -> Model:
     """A model that answers with the texts in turn."""
     card = Card(name="scripted", thinking=ThinkingCard() if thinking else ThinkingCard(budget=0))
-    return Model(scripted.engine(texts, context=context), card)
+    return Model(scripted.engine(texts, context=context, deterministic=deterministic), card)
 
 
 class Result:

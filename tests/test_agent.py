@@ -14,9 +14,10 @@ from rich.console import Console
 
 import laws
 from bridle.agent import Agent, Run
-from bridle.context import Limits, StepSettings
+from bridle.bounds import Limits
 from bridle.errors import JournalError, SkillError, UsageError
 from bridle.grammar.thinking import Thinking
+from bridle.how import StepSettings
 from bridle.journal import CallAnswered, CallIntended, Decided, Event, Journal, RunEnded, RunStarted, Status, StepTaken
 from bridle.observe.trace import trace
 from bridle.prompt import Message

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from bridle.context import StepSettings
 from bridle.errors import UsageError
 from bridle.evals.cases import Said, read_suite
 from bridle.evals.report import Report, Result, by_tag, compare, read_report, row
 from bridle.evals.score import differs
 from bridle.evals.suite import evaluate, variants
+from bridle.how import StepSettings
 from bridle.journal import CallAnswered, Journal, RunJudged
 from conftest import scripted_model
 

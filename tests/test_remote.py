@@ -18,13 +18,13 @@ from pydantic import BaseModel
 
 import laws
 from bridle.agent import Agent
-from bridle.context import StepSettings
 from bridle.engine.base import Stop
 from bridle.errors import ContextError, EngineError, UsageError
 from bridle.evals.server import Server as LlamaServer
 from bridle.grammar import form_of
 from bridle.grammar.action import Actions
 from bridle.grammar.thinking import Thinking
+from bridle.how import StepSettings
 from bridle.journal import Journal, StepTaken
 from bridle.local import open_remote
 from bridle.model import Model

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from bridle.agent import Agent
+from bridle.bounds import Limits
 from bridle.card import Card, ThinkingCard
-from bridle.context import Limits, StepSettings
 from bridle.engine import scripted
 from bridle.engine.base import Stop
 from bridle.errors import ContextError, EngineError, FormatError, UsageError
 from bridle.grammar import Grammar, form_of
 from bridle.grammar.action import Actions
 from bridle.grammar.afterwards import match
+from bridle.how import StepSettings
 from bridle.journal import Journal, StepTaken
 from bridle.journal.event import read_body
 from bridle.local import open_model

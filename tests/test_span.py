@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 import laws
 from bridle.agent import Agent
+from bridle.bounds import Limits
 from bridle.card import Card, PromptCard, ThinkingCard
-from bridle.context import Limits, StepSettings
 from bridle.engine import scripted
 from bridle.grammar.span import SIZE, Span, apart, copied, held_to, pattern_of, together
+from bridle.how import StepSettings
 from bridle.journal import Journal
 from bridle.model import Model
 from bridle.tool import tool

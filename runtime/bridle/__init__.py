@@ -13,13 +13,16 @@ from bridle._version import __version__
 
 if TYPE_CHECKING:
     from bridle.agent import Agent, Run
-    from bridle.context import Context, Limits, StepSettings
+    from bridle.bounds import Limits
+    from bridle.context import Context
     from bridle.errors import BridleError
     from bridle.grammar import form_of
+    from bridle.how import StepSettings
     from bridle.journal import Journal
     from bridle.local import open_model, open_remote
     from bridle.model import Model
     from bridle.prompt import Message
+    from bridle.skill import Skill, skill_from
     from bridle.step import Step, take
     from bridle.streaming import stream
     from bridle.tool import Tool
@@ -29,16 +32,18 @@ _HOMES = {
     "BridleError": "errors",
     "Context": "context",
     "Journal": "journal",
-    "Limits": "context",
+    "Limits": "bounds",
     "Message": "prompt",
     "Model": "model",
     "Run": "agent",
-    "StepSettings": "context",
+    "Skill": "skill",
     "Step": "step",
+    "StepSettings": "how",
     "Tool": "tool",
     "form_of": "grammar",
     "open_model": "local",
     "open_remote": "local",
+    "skill_from": "skill",
     "stream": "streaming",
     "take": "step",
 }
@@ -52,6 +57,7 @@ __all__ = [
     "Message",
     "Model",
     "Run",
+    "Skill",
     "Step",
     "StepSettings",
     "Tool",
@@ -59,6 +65,7 @@ __all__ = [
     "form_of",
     "open_model",
     "open_remote",
+    "skill_from",
     "stream",
     "take",
 ]

@@ -28,8 +28,10 @@ from typing import cast
 from pydantic import JsonValue
 
 from bridle._version import __version__
-from bridle.context import CallMade, Context, Ended, Limits, StepSettings
+from bridle.bounds import Bounds, CallMade, Ended, Limits
+from bridle.context import Context
 from bridle.errors import BridleError, UsageError
+from bridle.how import StepSettings
 from bridle.journal import Event, Journal, Offered, RunEnded, RunStarted, Status, Tokens
 from bridle.journal.store import new_run
 from bridle.prompt import Message
@@ -153,7 +155,7 @@ class Agent:
             model=self.model,
             tools=self.tools,
             services=self._services,
-            limits=self.limits,
+            bounds=Bounds(self.limits),
             settings=self.settings,
             instructions=self.skill.instructions,
             messages=[*history, Message("user", task)],
@@ -190,7 +192,7 @@ class Agent:
         return self._end(context, Status.DONE, answer, None, "")
 
     def _end(self, context: Context, status: Status, answer: str | None, question: str | None, reason: str) -> Run:
-        seconds = time.monotonic() - context.started
+        seconds = time.monotonic() - context.bounds.started
         if status is Status.BUDGET:
             answer = partial_answer(context, reason)
         ended = RunEnded(
@@ -212,7 +214,7 @@ class Agent:
             skill=self.skill.name,
             model=self.model.name,
             steps=context.steps,
-            calls=tuple(context.calls),
+            calls=tuple(context.bounds.calls),
             tokens=told(context.usage),
             seconds=seconds,
             messages=tuple(context.messages),

@@ -1,89 +1,45 @@
 """What a skill works with: the verbs, over one run.
 
-A verb is a step of the model, a call of a tool, or a word with a person. Each one checks the run's bounds before it
-begins and journals what came of it, so that a skill is ordinary code and its run is a record.
+A verb is a step of the model, a call of a tool, a word with a person, or other work set going. Each one checks the
+run's bounds before it begins and journals what came of it, so that a skill is ordinary code and its run is a record.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar, cast, overload
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from typing_extensions import Unpack
 
+from bridle.bounds import Bounds, CallMade, Ended, Limits
 from bridle.brief import arguments, brief
 from bridle.decide import PLAIN, Calibration, Decision, choose
 from bridle.engine.base import Stop, Usage
-from bridle.errors import BridleError, BudgetError, UsageError
+from bridle.errors import BudgetError, UsageError, describe
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Call
 from bridle.grammar.base import Choice, Form, Text
-from bridle.grammar.thinking import Thinking
-from bridle.journal import CallAnswered, CallIntended, Decided, Heard, Status
-from bridle.journal.event import canonical_json
+from bridle.how import How, StepSettings, asked, shown
+from bridle.journal import CallAnswered, CallIntended, Decided, Delegated, Heard, Noted, Returned, Status
 from bridle.model import Model
 from bridle.prompt import Message
 from bridle.record import Recorder, as_json
-from bridle.step import Outcome, Step, StepError, take, total
+from bridle.review import CRITIC, Review
+from bridle.step import Outcome, Step, StepError, take
 from bridle.tool import CallKey, Observation, Service, Tool
 from bridle.turn import Attempt, Progress, Writer
 
 T = TypeVar("T")
+Work = Callable[["Context"], Awaitable[T]]
+"""What can be done with a context: the function of a skill."""
 
-SAME_FAILURE = 3
-"""The same call failing this often ends the run; so does the same call with the same result."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The bounds of a run. A run that meets one ends with what it has."""
-
-    steps: int = 20
-    """Times that the model is asked."""
-    tokens: int = 20_000
-    """Tokens made."""
-    seconds: float = 600.0
-    calls_per_tool: int = 50
-    step_tokens: int = 1024
-    """Tokens made in one step."""
-
-
-class Ended(BridleError):
-    """A verb found that the run is over; the agent turns it into the run's end."""
-
-    def __init__(self, status: Status, reason: str, question: str | None = None) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.question = question
-
-
-@dataclass(frozen=True)
-class StepSettings:
-    """How the steps of a run are taken."""
-
-    format: Literal["json", "xml"] = "json"
-    thinking: Thinking | None = None
-    constrain: bool = True
-    retries: int = 2
-    temperature: float | None = None
-    """None for what the model's card recommends."""
-    seed: int | None = None
-    fallback: Writer | None = None
-    """Takes a step where the model fails; None for the one that the model's card names."""
-
-
-@dataclass(frozen=True)
-class CallMade:
-    """One call of a run, for its result."""
-
-    tool: str
-    args: Mapping[str, JsonValue]
-    result: JsonValue
-    ok: bool
+ASKED = 3
+"""How often a person is asked for a value of a type before the run gives up."""
 
 
 @dataclass
@@ -95,102 +51,80 @@ class Context:
     model: Writer
     tools: Sequence[Tool]
     services: Mapping[type[Service], Service]
-    limits: Limits
+    bounds: Bounds
     settings: StepSettings
     instructions: str = ""
     messages: list[Message] = field(default_factory=list[Message])
     listen_progress: Callable[[Progress], None] | None = None
     answer_question: Callable[[str], str | None] | None = None
     """Asks the person at once; without one (or if it gives None) a question pauses the run."""
+    place: str = ""
+    """Where in its run it is: empty, or the verb that it was made for, as `parallel#1.2/`."""
 
     def __post_init__(self) -> None:
-        self.started = time.monotonic()
-        self.calls: list[CallMade] = []
-        self.steps = 0
-        self.usage = Usage()
         self._verbs: Counter[str] = Counter()
-        self._uses: Counter[str] = Counter()
-        self._same: Counter[str] = Counter()
+        self._calls = 0
         if not any(message.role == "user" for message in self.messages[-1:]):
             self.messages.append(Message("user", self.task))
 
-    async def act(self) -> Action:
+    @property
+    def limits(self) -> Limits:
+        """The bounds of the run."""
+        return self.bounds.limits
+
+    @property
+    def steps(self) -> int:
+        """Times that the model was asked, in the whole run."""
+        return self.bounds.steps
+
+    @property
+    def usage(self) -> Usage:
+        """What the model's work took, in the whole run."""
+        return self.bounds.usage
+
+    @property
+    def calls(self) -> Sequence[CallMade]:
+        """All calls of the run so far."""
+        return self.bounds.calls
+
+    async def act(self, tool: str | None = None, **how: Unpack[How]) -> Action:
         """Let the model choose what to do next: call a tool, answer, or ask.
+
+        With `tool` it can only call that one, and chooses the arguments.
 
         Raises:
             Ended: a bound of the run is met, or no attempt gave a usable action.
+            UsageError: there is no such tool, or nothing was said that it could be called with.
         """
+        offered = self.tools if tool is None else [self._tool(tool)]
+        held = arguments(offered, self.messages, copies=self.model.card.prompt.copies)
+        if tool is not None and tool not in held:
+            raise UsageError(f"nothing was said that {tool} could be called with")
         form = Actions(
-            arguments(self.tools, self.messages, copies=self.model.card.prompt.copies),
+            held,
             self.settings.format,
             self.model.style,
-            {tool.name: tool.check for tool in self.tools},
+            {it.name: it.check for it in offered},
+            () if tool else ("answer", "ask"),
         )
-        outcome = await self._step("act", form, self.tools)
+        outcome = await self._step("act", form, offered, **how)
         action = outcome.value
         self.messages.append(Message("assistant", form.spell(action), outcome.thinking))
         if outcome.cut and isinstance(action, Call):
             self.messages.append(Message("tool", "error: the call was cut off because it grew too long; write less"))
-            self._count_failure(action, "cut off")
-            return await self.act()
+            self.bounds.came_to(action, "cut off")
+            return await self.act(tool, **how)
         return action
 
-    async def call(self, call: Call) -> Observation:
-        """Run a tool for real, and show the model what came of it.
-
-        Raises:
-            Ended: the tool was used too often, or this call keeps failing or repeating itself.
-        """
-        self._check_bounds()
-        tool = next((tool for tool in self.tools if tool.name == call.tool), None)
-        if tool is None:
-            raise UsageError(
-                f"there is no tool '{call.tool}'; there are: {', '.join(tool.name for tool in self.tools)}"
-            )
-        self._uses[tool.name] += 1
-        if self._uses[tool.name] > self.limits.calls_per_tool:
-            raise Ended(Status.BUDGET, f"{tool.name} was used {self.limits.calls_per_tool} times")
-        key = f"{self.recorder.run}/{len(self.calls) + 1}"
-        intended = CallIntended(key=key, tool=tool.name, args=dict(call.args), effect=tool.effect)
-        self.recorder.event(intended, durable=True)
-        observation = await tool.call(call.args, {**self.services, CallKey: CallKey(key)})
-        self.recorder.event(
-            CallAnswered(
-                key=key,
-                tool=tool.name,
-                ok=observation.ok,
-                result=observation.value,
-                text=observation.text,
-                seconds=observation.seconds,
-            )
-        )
-        self.calls.append(CallMade(tool.name, call.args, observation.value, observation.ok))
-        self.messages.append(Message("tool", observation.text))
-        self._count_failure(call, observation.text)
-        return observation
-
-    async def ask(self, question: str) -> str:
-        """Ask the person. The answer is also shown to the model.
-
-        Raises:
-            Ended: nobody is there to answer: the run pauses.
-        """
-        answer = self.answer_question(question) if self.answer_question else None
-        if answer is None:
-            raise Ended(Status.PAUSED, "it has a question", question)
-        self.recorder.event(Heard(question=question, text=answer))
-        self.messages.append(Message("user", answer))
-        return answer
-
-    async def reply(self) -> str:
+    async def reply(self, question: str = "", **how: Unpack[How]) -> str:
         """Let the model answer in free text."""
-        outcome = await self._step("reply", Text(), ())
+        outcome = await self._step("reply", Text(), (), question, **how)
         self.messages.append(Message("assistant", outcome.value))
         return outcome.value
 
-    async def choose(self, options: Sequence[str], question: str = "") -> str:
+    async def choose(self, options: Sequence[str], question: str = "", **how: Unpack[How]) -> str:
         """Let the model pick one of a few texts."""
-        return (await self._step("choose", Choice(list(options)), (), question)).value
+        return (await self._step("choose", Choice(list(options)), (), question, **how)).value
 
     async def decide(
         self, question: str, options: Sequence[str] = ("yes", "no"), calibration: Calibration = PLAIN
@@ -205,16 +139,15 @@ class Context:
         """
         if not isinstance(self.model, Model):
             raise UsageError(f"{self.model.name} tells no probabilities", hint="let it choose instead")
-        self._check_bounds()
-        self._verbs["decide"] += 1
-        form = Choice(list(options))
+        self.bounds.left()
+        path, form = self._path("decide"), Choice(list(options))
         system = brief(self.instructions, (), form, None, terse=self.model.card.prompt.terse)
         messages = [Message("system", system), *self.messages, Message("user", question)]
         start = time.monotonic()
         decision = await choose(messages, form, self.model, calibration, session=self.recorder.run)
-        self.steps += 1
+        self.bounds.steps += 1
         told = Decided(
-            path=f"decide#{self._verbs['decide']}",
+            path=path,
             question=question,
             options=list(options),
             probabilities=[round(it, 6) for it in decision.probabilities],
@@ -225,48 +158,175 @@ class Context:
         self.recorder.event(told)
         return decision
 
-    async def extract(self, kind: type[T] | Mapping[str, JsonValue], question: str = "") -> T:
+    async def extract(self, kind: type[T] | Mapping[str, JsonValue], question: str = "", **how: Unpack[How]) -> T:
         """Let the model fill in a type (anything pydantic knows) or a JSON Schema."""
         form: Form[Any] = form_of(kind, self.settings.format, self.model.style)
-        return (await self._step("extract", form, (), question)).value
+        return (await self._step("extract", form, (), question, **how)).value
 
-    async def _step(self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "") -> Outcome[T]:
+    async def verify(self, draft: str, criteria: str = "", *, critic: Writer | None = None) -> Review:
+        """Let a critic that did not write a draft look at it, and at nothing but the task and the criteria.
+
+        `critic` is another model; the same one, in a conversation of its own, if not given.
+        """
+        judge = self._branch("verify", f"{CRITIC}{criteria}", [Message("user", self.task)])
+        judge.model = critic or self.model
+        return await judge.extract(Review, f"The draft:\n{draft}\n\nWhat is wrong with it?")
+
+    @overload
+    async def call(self, call: Call, /) -> Observation: ...
+    @overload
+    async def call(self, call: str, /, **args: JsonValue) -> Observation: ...
+    async def call(self, call: Call | str, /, **args: JsonValue) -> Observation:
+        """Run a tool for real, and show the model what came of it: `call("read_file", path="a.txt")`.
+
+        Raises:
+            Ended: the tool was used too often, or this call keeps failing or repeating itself.
+            UsageError: there is no such tool.
+        """
+        if isinstance(call, str):
+            call = Call(call, args)
+            spelled = Actions({call.tool: {}}, self.settings.format, self.model.style).spell(call)
+            self.messages.append(Message("assistant", spelled))
+        self.bounds.left()
+        tool = self._tool(call.tool)
+        self.bounds.use(tool.name)
+        self._calls += 1
+        key = f"{self.recorder.run}/{self.place}{self._calls}"
+        intended = CallIntended(key=key, tool=tool.name, args=dict(call.args), effect=tool.effect)
+        self.recorder.event(intended, durable=True)
+        observation = await tool.call(call.args, {**self.services, CallKey: CallKey(key)})
+        self.recorder.event(
+            CallAnswered(
+                key=key,
+                tool=tool.name,
+                ok=observation.ok,
+                result=observation.value,
+                text=observation.text,
+                seconds=observation.seconds,
+            )
+        )
+        self.bounds.calls.append(CallMade(tool.name, call.args, observation.value, observation.ok))
+        self.messages.append(Message("tool", observation.text))
+        self.bounds.came_to(call, observation.text)
+        return observation
+
+    async def ask(self, question: str, kind: type[T] | None = None) -> T | str:
+        """Ask the person. The answer is also shown to the model. With `kind`, it is read as that type.
+
+        Raises:
+            Ended: nobody is there to answer: the run pauses. Or no answer was of the type.
+        """
+        asked = question
+        for _ in range(ASKED):
+            answer = self.answer_question(asked) if self.answer_question else None
+            if answer is None:
+                raise Ended(Status.PAUSED, "it has a question", asked)
+            self.recorder.event(Heard(question=asked, text=answer))
+            self.messages.append(Message("user", answer))
+            if kind is None:
+                return answer
+            try:
+                return TypeAdapter(kind).validate_strings(answer.strip())
+            except ValidationError as error:
+                asked = f"That cannot be used ({describe(error)}). {question}"
+        raise Ended(Status.FAILED, f"no usable answer to: {question}")
+
+    def note(self, text: str) -> None:
+        """Tell whoever watches what is going on, in a few words."""
+        self.recorder.event(Noted(path=self._path("note"), text=text))
+
+    async def delegate(
+        self,
+        work: Work[T],
+        task: str,
+        *,
+        instructions: str = "",
+        tools: Sequence[str] | None = None,
+        model: Writer | None = None,
+        name: str = "",
+    ) -> T:
+        """Let other work (the function of a skill, see `Skill.load`) do a task, in a conversation of its own.
+
+        It may use the same tools, or the named ones among them, and spends from the same bounds.
+
+        Raises:
+            Ended: a bound of the run is met, or it has a question.
+        """
+        child = self._branch("delegate", instructions, [Message("user", task)])
+        child.task, child.model = task, model or self.model
+        child.tools = [tool for tool in self.tools if tools is None or tool.name in tools]
+        path = child.place.rstrip("/")
+        self.recorder.event(Delegated(path=path, to=name or getattr(work, "__module__", ""), task=task))
+        result = await work(child)
+        self.recorder.event(Returned(path=path, value=as_json(result)))
+        return result
+
+    async def parallel(self, *branches: Work[T]) -> list[T]:
+        """Do several things at once, each in a copy of this conversation; their results, in order.
+
+        Every branch comes to its end, then the first error of them is raised. A model that is to do the same every
+        time takes them one after the other.
+        """
+        path = self._path("parallel")
+        contexts = [
+            replace(self, messages=list(self.messages), place=f"{path}.{number}/")
+            for number in range(1, len(branches) + 1)
+        ]
+        if self.model.deterministic:
+            return [await branch(it) for branch, it in zip(branches, contexts, strict=True)]
+        tasks = (branch(it) for branch, it in zip(branches, contexts, strict=True))
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        for it in found:
+            if isinstance(it, BaseException):
+                raise it
+        return cast("list[T]", found)
+
+    def _branch(self, verb: str, instructions: str, messages: list[Message]) -> Context:
+        return replace(self, instructions=instructions, messages=messages, place=f"{self._path(verb)}/")
+
+    def _path(self, verb: str) -> str:
+        """The next place of a verb, as `act#2` or `delegate#1/act#1`."""
+        self._verbs[verb] += 1
+        return f"{self.place}{verb}#{self._verbs[verb]}"
+
+    def _tool(self, name: str) -> Tool:
+        tool = next((tool for tool in self.tools if tool.name == name), None)
+        if tool is None:
+            raise UsageError(f"there is no tool '{name}'; there are: {', '.join(tool.name for tool in self.tools)}")
+        return tool
+
+    async def _step(
+        self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]
+    ) -> Outcome[T]:
         """Take one step and journal every attempt of it.
 
         Raises:
             Ended: a bound of the run is met, or no attempt gave a value.
         """
-        left = self._check_bounds()
-        self._verbs[verb] += 1
-        path = f"{verb}#{self._verbs[verb]}"
-        system = brief(self.instructions, tools, form, self.settings.thinking, terse=self.model.card.prompt.terse)
-        messages = [Message("system", system), *self.messages]
-        if question:
-            messages.append(Message("user", question))
-        sampling = self.model.sampling_for(self.settings.thinking)
-        if self.settings.temperature is not None:
-            sampling = replace(sampling, temperature=self.settings.temperature)
-        if self.settings.seed is not None:
-            sampling = replace(sampling, seed=self.settings.seed + self.steps)
+        left, path = self.bounds.left(), self._path(verb)
+        most = min(how.get("tokens", self.limits.step_tokens), self.limits.step_tokens)
+        thinking = how.get("thinking", self.settings.thinking)
+        told = "\n\n".join(filter(None, (self.instructions, how.get("instructions", ""))))
+        system = brief(told, tools, form, thinking, terse=self.model.card.prompt.terse)
         step = Step(
-            messages=messages,
+            messages=[Message("system", system), *shown(how), *self.messages, *asked(question)],
             form=form,
-            thinking=self.settings.thinking,
-            sampling=sampling,
-            max_tokens=min(self.limits.step_tokens, left),
+            thinking=thinking,
+            sampling=self.settings.sampling(self.model, thinking, self.steps),
+            max_tokens=min(most, left),
             constrain=self.settings.constrain,
             retries=self.settings.retries,
             total_tokens=left,
             fallback=self.settings.fallback,
             session=self.recorder.run,
-            deadline=self.started + self.limits.seconds,
+            deadline=self.bounds.deadline,
             on_progress=self.listen_progress,
         )
         start = time.monotonic()
         try:
             outcome = await take(step, self.model)
         except BudgetError:
-            if left >= self.limits.step_tokens:
+            if left >= most:
                 raise
             raise Ended(Status.BUDGET, f"it has only {left} of {self.limits.tokens} tokens left") from None
         except StepError as error:
@@ -280,29 +340,5 @@ class Context:
         return outcome
 
     def _record(self, path: str, attempts: Sequence[Attempt], value: JsonValue, start: float) -> None:
-        self.steps += len(attempts)
-        self.usage = total([self.usage, *(attempt.generation.usage for attempt in attempts)])
+        self.bounds.spend(attempts)
         self.recorder.step(path, attempts, value, seconds=time.monotonic() - start)
-
-    def _check_bounds(self) -> int:
-        """The tokens left.
-
-        Raises:
-            Ended: there is nothing left of something.
-        """
-        if self.steps >= self.limits.steps:
-            raise Ended(Status.BUDGET, f"it took {self.limits.steps} steps")
-        if time.monotonic() - self.started >= self.limits.seconds:
-            raise Ended(Status.BUDGET, f"it took longer than {self.limits.seconds:g} s")
-        left = self.limits.tokens - self.usage.output
-        if left <= 0:
-            raise Ended(Status.BUDGET, f"it made {self.limits.tokens} tokens")
-        return left
-
-    def _count_failure(self, call: Call, result: str) -> None:
-        same = canonical_json([call.tool, dict(call.args), result])
-        self._same[same] += 1
-        if self._same[same] >= SAME_FAILURE:
-            raise Ended(
-                Status.FAILED, f"the call {call.tool} came to the same result {SAME_FAILURE} times: {result[:200]}"
-            )

@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -50,6 +50,8 @@ class Skill:
     """None for all."""
     digest: str
     """SHA-256 over its files, for the record."""
+    work: Run | None = field(default=None, repr=False)
+    """Its function, if it was made of one."""
 
     def allows(self, tool: str) -> bool:
         """Whether a tool may be used."""
@@ -61,6 +63,8 @@ class Skill:
         Raises:
             SkillError: skill.py cannot be loaded, or has no `async def run(context)`.
         """
+        if self.work is not None:
+            return self.work
         path = self.folder / "skill.py"
         if not path.is_file():
             return plain_loop().load()
@@ -78,6 +82,31 @@ class Skill:
         if not inspect.iscoroutinefunction(run):
             raise SkillError(f"{path} has no 'async def run(context)'")
         return run
+
+
+def skill_from(
+    work: Run, *, name: str = "", instructions: str = "", allowed_tools: Sequence[str] | None = None
+) -> Skill:
+    """A skill that is an async function over a context; its docstring says what it is for.
+
+    Raises:
+        SkillError: it is no async function.
+    """
+    if not inspect.iscoroutinefunction(work):
+        raise SkillError(f"{work!r} is not an 'async def run(context)'")
+    try:
+        source = inspect.getsource(work)
+    except OSError:  # typed into an interpreter, say
+        source = work.__qualname__
+    return Skill(
+        name or work.__name__.replace("_", "-"),
+        " ".join((inspect.getdoc(work) or "").split()),
+        instructions,
+        Path(inspect.getfile(work)).parent,
+        None if allowed_tools is None else tuple(allowed_tools),
+        hashlib.sha256(source.encode()).hexdigest(),
+        work,
+    )
 
 
 def read_skill(folder: Path) -> Skill:

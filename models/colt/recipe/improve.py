@@ -20,13 +20,13 @@ from sessions import World
 from suite import cases
 
 from bridle.card import read_card
-from bridle.context import StepSettings
 from bridle.engine.llama import LlamaSettings, open_engine
 from bridle.evals.cases import Case, Suite
 from bridle.evals.dataset import tokens
 from bridle.evals.report import Report
 from bridle.evals.suite import evaluate, variants
 from bridle.evals.trajectory import read_trajectory
+from bridle.how import StepSettings
 from bridle.journal import Journal
 from bridle.model import Model
 

@@ -22,7 +22,7 @@ def chat(
 ) -> None:
     """Talk to an agent. Each request is a run of its own; /new forgets the conversation, /quit (or Ctrl-D) ends it."""
     from bridle.agent import Agent
-    from bridle.context import StepSettings
+    from bridle.how import StepSettings
     from bridle.journal import Journal
     from bridle.observe.progress import Display
     from bridle.prompt import Message

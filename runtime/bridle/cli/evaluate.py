@@ -61,11 +61,12 @@ def evaluate(
 
     Exit codes: 0 evaluated, 1 worse than the baseline or than --fail-under, 2 the call or a case is wrong.
     """
-    from bridle.context import Limits, StepSettings
+    from bridle.bounds import Limits
     from bridle.evals.cases import read_suite
     from bridle.evals.report import compare, read_report
     from bridle.evals.suite import evaluate as run_suite
     from bridle.evals.suite import report_of, variants
+    from bridle.how import StepSettings
     from bridle.journal import Journal
 
     if axes and not matrix:

@@ -65,8 +65,9 @@ def run(
     Exit codes: 0 done, 1 failed, 2 the call is wrong, 3 stopped by a limit, 4 waits for a person.
     """
     from bridle.agent import Agent
-    from bridle.context import Limits, StepSettings
+    from bridle.bounds import Limits
     from bridle.errors import UsageError
+    from bridle.how import StepSettings
     from bridle.journal import Journal
     from bridle.observe.progress import Display
 

@@ -205,9 +205,14 @@ class Texts:
 
 
 def engine(
-    script: Script | Iterable[str], words: Vocabulary | None = None, *, slots: int = 8, context: int = 8192
+    script: Script | Iterable[str],
+    words: Vocabulary | None = None,
+    *,
+    slots: int = 8,
+    context: int = 8192,
+    deterministic: bool = False,
 ) -> EngineThread:
     """An engine with a script, or with texts to answer with in turn."""
     words = words or vocabulary()
     chosen = script if callable(script) else Texts(script, words)
-    return EngineThread(ScriptedBackend(chosen, words, slots=slots, context=context))
+    return EngineThread(ScriptedBackend(chosen, words, slots=slots, context=context), deterministic=deterministic)

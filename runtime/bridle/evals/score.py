@@ -16,7 +16,7 @@ import apsw
 from pydantic import JsonValue
 
 from bridle.agent import Run
-from bridle.context import CallMade
+from bridle.bounds import CallMade
 from bridle.errors import ToolError
 from bridle.evals.cases import Case, ExpectedCall, Rows, Said
 from bridle.journal import Status

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from bridle._version import __version__
 from bridle.agent import Agent, Run
-from bridle.context import Limits, StepSettings
+from bridle.bounds import Limits
 from bridle.errors import UsageError
 from bridle.evals.cases import Case, Suite
 from bridle.evals.report import Report, Result
 from bridle.evals.score import Check, score
+from bridle.how import StepSettings
 from bridle.journal import Journal, RunJudged, StepTaken
 from bridle.toolbox import Workspace
 from bridle.toolbox.dates import Clock

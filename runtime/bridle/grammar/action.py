@@ -67,11 +67,13 @@ class Actions:
         default_factory=dict[str, Callable[[Mapping[str, JsonValue]], object]]
     )
     """By tool: raises `ToolError` for arguments that the schema admits and the tool does not."""
+    replies: Sequence[Literal["answer", "ask"]] = ("answer", "ask")
+    """What can be said instead of a call."""
 
     @property
     def roots(self) -> Sequence[str]:
         """See `Form.roots`."""
-        return ("call", "answer", "ask") if self.syntax == "xml" else ()
+        return ("call", *self.replies) if self.syntax == "xml" else ()
 
     @property
     def names(self) -> Collection[str]:
@@ -81,7 +83,7 @@ class Actions:
     @property
     def schema(self) -> Schema:
         """See `Form.schema`."""
-        return actions_schema({tool: held.schema for tool, held in self._held.items()})
+        return actions_schema({tool: held.schema for tool, held in self._held.items()}, self.replies)
 
     def grammar(self) -> str:
         """See `Form.grammar`."""
@@ -92,12 +94,12 @@ class Actions:
         calls = [f"c{n}" for n in range(len(self.tools))]
         if self.syntax == "json":
             text = f"text: {json_rule({'type': 'string'}, self.style)}"
-            ends = [f'{name}: {literal("{" + self._key(name))} text "}}"' for name in ("answer", "ask")]
+            ends = [f'{name}: {literal("{" + self._key(name))} text "}}"' for name in self.replies]
         else:
             rules_of_text = Rules("t")
             text = rules_of_text.text(f"text: {rules_of_text.string()}")
-            ends = [f'{name}: "<{name}>" text "</{name}>"' for name in ("answer", "ask")]
-        lines = "\n".join([f"start: {' | '.join([*calls, 'answer', 'ask'])}", *ends, text, *rules])
+            ends = [f'{name}: "<{name}>" text "</{name}>"' for name in self.replies]
+        lines = "\n".join([f"start: {' | '.join([*calls, *self.replies])}", *ends, text, *rules])
         return lines if self.syntax == "json" else terminals(lines, self._short[1])
 
     def instructions(self) -> str:
@@ -112,17 +114,20 @@ class Actions:
                 "<ask>QUESTION</ask>",
             ]
             one = "one XML element"
-        uses = [
-            "to use a tool",
-            "when the request is done, or cannot be done",
-            "when something that is needed is missing or unclear",
-        ]
-        lines = [f"{shape}  {use}" for shape, use in zip(shapes, uses, strict=True)]
+        uses = {
+            "call": "to use a tool",
+            "answer": "when the request is done, or cannot be done",
+            "ask": "when something that is needed is missing or unclear",
+        }
+        ways = zip(shapes, uses.items(), strict=True)
+        lines = [f"{shape}  {use}" for shape, (name, use) in ways if name in ("call", *self.replies)]
         return f"Reply with exactly {one} and nothing else:\n" + "\n".join(lines)
 
     def load(self, tree: Tree) -> Action:
         """See `Form.load`."""
         action = self._from_xml(tree) if isinstance(tree, Element) else self._from_json(tree)
+        if not isinstance(action, Call) and type(action).__name__.lower() not in self.replies:
+            raise FormatError(f"a call is due, of: {', '.join(self.tools)}")
         if isinstance(action, Call) and any(self._loose(action.tool)):
             checker(self.tools[action.tool])(dict(action.args))
         if isinstance(action, Call) and (why := astray(cast("JsonValue", self.tools[action.tool]), dict(action.args))):
@@ -228,8 +233,8 @@ class Actions:
         return Call(tool, args)
 
 
-def actions_schema(tools: Mapping[str, Schema]) -> dict[str, JsonValue]:
-    """The choice among tools, `answer` and `ask` as one JSON Schema; references lead to where each tool's schema is."""
+def actions_schema(tools: Mapping[str, Schema], replies: Sequence[str] = ("answer", "ask")) -> dict[str, JsonValue]:
+    """The choice among tools and replies as one JSON Schema; references lead to where each tool's schema is."""
     kinds: list[JsonValue] = []
     shared: dict[str, JsonValue] = {}
     for number, (name, schema) in enumerate(tools.items()):
@@ -240,7 +245,7 @@ def actions_schema(tools: Mapping[str, Schema]) -> dict[str, JsonValue]:
             args = dict[str, JsonValue]({"$ref": f"#/$defs/{home}"})
         said: dict[str, JsonValue] = {"const": name}
         kinds.append(closed_object({"tool": said, "args": args}))
-    kinds += [closed_object({name: dict[str, JsonValue](type="string")}) for name in ("answer", "ask")]
+    kinds += [closed_object({name: dict[str, JsonValue](type="string")}) for name in replies]
     return {"anyOf": kinds, "$defs": shared} if shared else {"anyOf": kinds}
 
 

@@ -150,6 +150,31 @@ class Decided(_Body):
     seconds: float
 
 
+class Noted(_Body):
+    """A skill said what it is doing."""
+
+    kind: Literal["noted"] = "noted"
+    path: str
+    text: str
+
+
+class Delegated(_Body):
+    """A skill gave a task to another; what that does has its path before its own."""
+
+    kind: Literal["delegated"] = "delegated"
+    path: str
+    to: str
+    task: str
+
+
+class Returned(_Body):
+    """What came of a task that was given away."""
+
+    kind: Literal["returned"] = "returned"
+    path: str
+    value: JsonValue
+
+
 class CallIntended(_Body):
     """A tool is about to be run; written to disk before it is."""
 
@@ -212,7 +237,19 @@ class RunJudged(_Body):
     """What was looked at, each with what is wrong with it."""
 
 
-Body: TypeAlias = RunStarted | StepTaken | Decided | CallIntended | CallAnswered | Heard | RunEnded | RunJudged
+Body: TypeAlias = (
+    RunStarted
+    | StepTaken
+    | Decided
+    | Noted
+    | Delegated
+    | Returned
+    | CallIntended
+    | CallAnswered
+    | Heard
+    | RunEnded
+    | RunJudged
+)
 
 _BODIES: TypeAdapter[Body] = TypeAdapter(Annotated[Body, Field(discriminator="kind")])
 GENESIS = "0" * 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -15,8 +15,11 @@ from bridle.journal import (
     CallAnswered,
     CallIntended,
     Decided,
+    Delegated,
     Event,
     Heard,
+    Noted,
+    Returned,
     RunEnded,
     RunJudged,
     RunStarted,
@@ -42,6 +45,7 @@ UNSURE = 0.5
 def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
     """The tree of a run; with `prompts`, also what the model saw."""
     tree = Tree("", hide_root=True)
+    given: dict[str, Tree] = {}
     for event in events:
         body = event.body
         match body:
@@ -54,12 +58,22 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                     f"{'deterministic, ' if body.deterministic else ''}{escape(body.workspace)}[/]"
                 )
             case StepTaken():
-                _add_step(tree, event.number, body, prompts=prompts)
+                _add_step(_home(given, body.path, tree), event.number, body, prompts=prompts)
+            case Noted():
+                _home(given, body.path, tree).add(f"[dim]{event.number}[/] [italic]{escape(body.text)}[/]")
+            case Delegated():
+                told = f"[dim]{event.number}[/] [bold]{body.path}[/] to {escape(body.to)}: {escape(body.task)}"
+                given[body.path] = _home(given, body.path, tree).add(told)
+            case Returned():
+                value = shorten(json.dumps(body.value, ensure_ascii=False), 400)
+                _home(given, f"{body.path}/", tree).add(f"[dim]{event.number}[/]   [green]{escape(value)}[/]")
             case Decided():
                 likely = sorted(zip(body.probabilities, body.options, strict=True), reverse=True)[:4]
                 shares = ", ".join(f"{escape(option)} {share:.0%}" for share, option in likely)
                 told = f"[bold]{escape(body.option)}[/]" + ("" if body.sure else " [yellow]not sure enough[/]")
-                tree.add(f"[dim]{event.number}[/] {escape(body.question)} {told} [dim]{shares}[/]")
+                _home(given, body.path, tree).add(
+                    f"[dim]{event.number}[/] {escape(body.question)} {told} [dim]{shares}[/]"
+                )
             case CallIntended():
                 call = f"[bold cyan]{body.tool}[/]{escape(arguments(body.args))}"
                 tree.add(f"[dim]{event.number}[/] {call} [dim]{body.effect}[/]")
@@ -93,6 +107,15 @@ def runs_table(runs: Sequence[RunSummary]) -> Table:
             run.run, status, str(run.steps), _time(run.seconds), Text(shorten(run.task)), Text(shorten(run.answer))
         )
     return table
+
+
+def _home(given: Mapping[str, Tree], path: str, tree: Tree) -> Tree:
+    """The branch of the task that was given away and that a path is part of; the whole tree if there is none."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        if path in given:
+            return given[path]
+    return tree
 
 
 def _add_step(tree: Tree, number: int, step: StepTaken, *, prompts: bool) -> None:

@@ -1,0 +1,120 @@
+"""The bounds of a run: what it may spend, what it has spent, and the end of it when that is all.
+
+All that a run sets going (branches, delegates) spends from the same purse.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from bridle.engine.base import Usage
+from bridle.errors import BridleError
+from bridle.grammar.action import Call
+from bridle.journal import Status
+from bridle.journal.event import canonical_json
+from bridle.step import total
+from bridle.turn import Attempt
+
+SAME_FAILURE = 3
+"""The same call failing this often ends the run; so does the same call with the same result."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of a run. A run that meets one ends with what it has."""
+
+    steps: int = 20
+    """Times that the model is asked."""
+    tokens: int = 20_000
+    """Tokens made."""
+    seconds: float = 600.0
+    calls_per_tool: int = 50
+    step_tokens: int = 1024
+    """Tokens made in one step."""
+
+
+class Ended(BridleError):
+    """A verb found that the run is over; the agent turns it into the run's end."""
+
+    def __init__(self, status: Status, reason: str, question: str | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.question = question
+
+
+@dataclass(frozen=True)
+class CallMade:
+    """One call of a run, for its result."""
+
+    tool: str
+    args: Mapping[str, JsonValue]
+    result: JsonValue
+    ok: bool
+
+
+@dataclass
+class Bounds:
+    """What a run has spent of what it may."""
+
+    limits: Limits
+    started: float = field(default_factory=time.monotonic)
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+    calls: list[CallMade] = field(default_factory=list[CallMade])
+    _uses: Counter[str] = field(default_factory=Counter[str])
+    _same: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def deadline(self) -> float:
+        """When it has to be over, on the monotonic clock."""
+        return self.started + self.limits.seconds
+
+    def left(self) -> int:
+        """The tokens left.
+
+        Raises:
+            Ended: there is nothing left of something.
+        """
+        limits = self.limits
+        if self.steps >= limits.steps:
+            raise Ended(Status.BUDGET, f"it took {limits.steps} steps")
+        if time.monotonic() >= self.deadline:
+            raise Ended(Status.BUDGET, f"it took longer than {limits.seconds:g} s")
+        left = limits.tokens - self.usage.output
+        if left <= 0:
+            raise Ended(Status.BUDGET, f"it made {limits.tokens} tokens")
+        return left
+
+    def spend(self, attempts: Sequence[Attempt]) -> None:
+        """Count what a step took."""
+        self.steps += len(attempts)
+        self.usage = total([self.usage, *(attempt.generation.usage for attempt in attempts)])
+
+    def use(self, tool: str) -> None:
+        """Count a call that is about to be made.
+
+        Raises:
+            Ended: the tool was used too often.
+        """
+        self._uses[tool] += 1
+        if self._uses[tool] > self.limits.calls_per_tool:
+            raise Ended(Status.BUDGET, f"{tool} was used {self.limits.calls_per_tool} times")
+
+    def came_to(self, call: Call, result: str) -> None:
+        """Count what a call came to.
+
+        Raises:
+            Ended: it came to the same too often.
+        """
+        same = canonical_json([call.tool, dict(call.args), result])
+        self._same[same] += 1
+        if self._same[same] >= SAME_FAILURE:
+            raise Ended(
+                Status.FAILED, f"the call {call.tool} came to the same result {SAME_FAILURE} times: {result[:200]}"
+            )

@@ -1,0 +1,58 @@
+"""How steps are taken: what holds for all of a run, and where one step differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypedDict
+
+from bridle.engine.base import Sampling
+from bridle.grammar.thinking import Thinking
+from bridle.prompt import Message
+from bridle.turn import Writer
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """How the steps of a run are taken."""
+
+    format: Literal["json", "xml"] = "json"
+    thinking: Thinking | None = None
+    constrain: bool = True
+    retries: int = 2
+    temperature: float | None = None
+    """None for what the model's card recommends."""
+    seed: int | None = None
+    fallback: Writer | None = None
+    """Takes a step where the model fails; None for the one that the model's card names."""
+
+    def sampling(self, model: Writer, thinking: Thinking | None, number: int) -> Sampling:
+        """How tokens are chosen in the step of that number: each step has a seed of its own."""
+        sampling = model.sampling_for(thinking)
+        if self.temperature is not None:
+            sampling = replace(sampling, temperature=self.temperature)
+        return sampling if self.seed is None else replace(sampling, seed=self.seed + number)
+
+
+class How(TypedDict, total=False):
+    """How one step is taken, where it differs from its run."""
+
+    instructions: str
+    """What is told beside the skill's own instructions."""
+    examples: Sequence[tuple[str, str]]
+    """Requests, each with the reply as it should be spelled, shown before the conversation."""
+    thinking: Thinking | None
+    """None for none."""
+    tokens: int
+    """Made in this step at most."""
+
+
+def shown(how: How) -> list[Message]:
+    """The examples of a step as the conversation before it."""
+    pairs = ((Message("user", said), Message("assistant", reply)) for said, reply in how.get("examples", ()))
+    return [message for pair in pairs for message in pair]
+
+
+def asked(question: str) -> list[Message]:
+    """What a step is asked, if anything."""
+    return [Message("user", question)] if question else []
