@@ -130,7 +130,7 @@ def test_a_task_is_given_away(journal: Journal, tmp_path: Path) -> None:
 
     async def work(context: Context) -> str:
         """Delegate."""
-        found = await context.delegate(find, "which city?", tools=[], name="finder")
+        found = await context.delegate(find, "which city?", tools=[])
         assert len(context.messages) == 1, "what was said there stays there"
         return found.city
 

@@ -161,6 +161,7 @@ class Agent:
             messages=[*history, Message("user", task)],
             listen_progress=self._on_progress,
             answer_question=self._answer,
+            find=find_skill,
         )
         workspace = cast("Workspace", self._services[Workspace])
         started = RunStarted(

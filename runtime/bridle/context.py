@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast, overload
 
@@ -19,6 +19,7 @@ from typing_extensions import Unpack
 from bridle.bounds import Bounds, CallMade, Ended, Limits
 from bridle.brief import arguments, brief
 from bridle.decide import PLAIN, Calibration, Decision, choose
+from bridle.delegate import Delegate, Work, no_skills
 from bridle.engine.base import Stop, Usage
 from bridle.errors import BudgetError, UsageError, describe
 from bridle.grammar import form_of
@@ -35,8 +36,6 @@ from bridle.tool import CallKey, Observation, Service, Tool
 from bridle.turn import Attempt, Progress, Writer
 
 T = TypeVar("T")
-Work = Callable[["Context"], Awaitable[T]]
-"""What can be done with a context: the function of a skill."""
 
 ASKED = 3
 """How often a person is asked for a value of a type before the run gives up."""
@@ -58,6 +57,8 @@ class Context:
     listen_progress: Callable[[Progress], None] | None = None
     answer_question: Callable[[str], str | None] | None = None
     """Asks the person at once; without one (or if it gives None) a question pauses the run."""
+    find: Callable[[str], Delegate] = no_skills
+    """A skill by its name, to give a task to."""
     place: str = ""
     """Where in its run it is: empty, or the verb that it was made for, as `parallel#1.2/`."""
 
@@ -235,29 +236,44 @@ class Context:
         """Tell whoever watches what is going on, in a few words."""
         self.recorder.event(Noted(path=self._path("note"), text=text))
 
+    @overload
+    async def delegate(
+        self, work: Delegate, task: str, *, tools: Sequence[str] | None = None, model: Writer | None = None
+    ) -> str: ...
+    @overload
+    async def delegate(
+        self, work: Work[T], task: str, *, tools: Sequence[str] | None = None, model: Writer | None = None
+    ) -> T: ...
     async def delegate(
         self,
-        work: Work[T],
+        work: Work[Any] | Delegate,
         task: str,
         *,
-        instructions: str = "",
         tools: Sequence[str] | None = None,
         model: Writer | None = None,
-        name: str = "",
-    ) -> T:
-        """Let other work (the function of a skill, see `Skill.load`) do a task, in a conversation of its own.
+    ) -> Any:
+        """Let a skill (see `find`) or a function do a task, in a conversation of its own.
 
-        It may use the same tools, or the named ones among them, and spends from the same bounds.
+        It may use the tools of this run that it allows itself, or the named ones among them, and spends from the same
+        bounds.
 
         Raises:
             Ended: a bound of the run is met, or it has a question.
+            SkillError: the skill cannot be loaded.
         """
-        child = self._branch("delegate", instructions, [Message("user", task)])
+        given = None if callable(work) else work
+        child = self._branch("delegate", given.instructions if given else "", [Message("user", task)])
         child.task, child.model = task, model or self.model
-        child.tools = [tool for tool in self.tools if tools is None or tool.name in tools]
+        child.tools = [
+            tool
+            for tool in self.tools
+            if (tools is None or tool.name in tools) and (given is None or given.allows(tool.name))
+        ]
         path = child.place.rstrip("/")
-        self.recorder.event(Delegated(path=path, to=name or getattr(work, "__module__", ""), task=task))
-        result = await work(child)
+        function = work if callable(work) else work.load()
+        name = given.name if given else getattr(work, "__name__", "")
+        self.recorder.event(Delegated(path=path, to=name, task=task))
+        result = await function(child)
         self.recorder.event(Returned(path=path, value=as_json(result)))
         return result
 

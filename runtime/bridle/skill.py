@@ -1,8 +1,9 @@
-"""A skill is a folder: SKILL.md says what it is for, skill.py how it is done.
+"""A skill is a folder: SKILL.md says what it is for, skill.py or steps.yaml how it is done.
 
 SKILL.md follows the Agent Skills format: YAML front matter with `name`, `description` and, if it wants, the tools it
 may use; below it, instructions for the model. skill.py holds one async function, `run(context)`, which returns the
-answer. A folder without skill.py lends its instructions to the plain loop.
+answer; steps.yaml the same verbs without code (`bridle.workflow`). A folder with neither lends its instructions to the
+plain loop.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bridle.context import Context
 from bridle.errors import SkillError, UsageError, describe
 from bridle.shelf import shelf
+from bridle.workflow import read_flow
 
 Run = Callable[[Context], Awaitable[str]]
 
@@ -66,6 +68,8 @@ class Skill:
         if self.work is not None:
             return self.work
         path = self.folder / "skill.py"
+        if (steps := self.folder / "steps.yaml").is_file():
+            return read_flow(steps)
         if not path.is_file():
             return plain_loop().load()
         name = f"bridle_skill_{self.name.replace('-', '_')}"
@@ -131,8 +135,10 @@ def read_skill(folder: Path) -> Skill:
         raise SkillError(f"the front matter of {path} is not right: {describe(error)}") from None
     tools = front.allowed_tools
     allowed = tuple(tools.replace(",", " ").split()) if isinstance(tools, str) else tools
-    code = folder / "skill.py"
-    digest = hashlib.sha256(text.encode() + (code.read_bytes() if code.is_file() else b"")).hexdigest()
+    ways = [path for path in (folder / "skill.py", folder / "steps.yaml") if path.is_file()]
+    if len(ways) > 1:
+        raise SkillError(f"{folder} has both skill.py and steps.yaml; one of them says how it is done")
+    digest = hashlib.sha256(b"".join([text.encode(), *(way.read_bytes() for way in ways)])).hexdigest()
     return Skill(front.name, front.description, match[2].strip(), folder, allowed, digest)
 
 

@@ -1,0 +1,241 @@
+"""A workflow that was written down, carried out: each step is a verb of the context, or steers the others.
+
+Variables are what steps came to (`as`), `task`, `answer` (what was said last) and `error` (inside `on error`). A
+condition is an expression, as `{{ n > 3 }}`, or a question, which the model decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from bridle.bounds import Ended
+from bridle.context import Context
+from bridle.errors import BridleError, SkillError
+from bridle.grammar.action import Answer, Ask, Call
+from bridle.grammar.thinking import Thinking
+from bridle.how import How
+from bridle.journal import Status
+from bridle.model import Model
+from bridle.tool import render
+from bridle.workflow.steps import HOW, Reader, Step
+from bridle.workflow.values import PYTHON, fill, is_expression, schema_of
+
+MOST = 100
+"""Rounds of a loop that does not say how many it may take."""
+_OURS = (Status.BUDGET, Status.PAUSED, Status.CANCELLED)
+"""Ends of a run that no `on error` stands in the way of."""
+
+
+class _Returned(Exception):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The steps of one file. Called with a context, it does them and gives the answer."""
+
+    variables: Mapping[str, Any]
+    steps: Sequence[Step]
+
+    async def __call__(self, context: Context) -> str:
+        """Do the steps. The answer is what `return` gives, or else what was said last.
+
+        Raises:
+            SkillError: a step cannot be done as it is written.
+            Ended: a bound of the run is met.
+        """
+        run = _Run(context, {"task": context.task, "answer": "", **self.variables})
+        try:
+            await run.block(self.steps)
+        except _Returned as end:
+            return render(end.value)
+        return render(run.variables["answer"])
+
+
+def read_flow(path: Path) -> Flow:
+    """The workflow in a file.
+
+    Raises:
+        SkillError: it is not one; the message says where and why.
+    """
+    return Flow(*Reader(path).read())
+
+
+class _Run:
+    def __init__(self, context: Context, variables: dict[str, Any]) -> None:
+        self.context = context
+        self.variables = variables
+        self._verbs: Mapping[str, Callable[[Step], Awaitable[Any]]] = {
+            "reply": self._reply,
+            "act": self._act,
+            "choose": self._choose,
+            "decide": self._decide,
+            "extract": self._extract,
+            "verify": self._verify,
+            "call": self._call,
+            "ask": self._ask,
+            "delegate": self._delegate,
+            "note": self._note,
+            "set": self._set,
+            "if": self._if,
+            "while": self._loop,
+            "until": self._loop,
+            "for each": self._for_each,
+            "parallel": self._parallel,
+            "do": self._do,
+            "return": self._return,
+            "fail": self._fail,
+        }
+
+    async def block(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            await self._step(step)
+
+    async def _step(self, step: Step) -> None:
+        try:
+            value = await self._verbs[step.verb](step)
+        except BridleError as error:
+            if "on error" not in step.blocks or (isinstance(error, Ended) and error.status in _OURS):
+                raise
+            self.variables["error"] = error.message
+            await self.block(step.blocks["on error"])
+            return
+        if (name := step.options.get("as")) and step.verb != "for each":
+            self.variables[str(name)] = value
+
+    def _fill(self, value: Any, step: Step) -> Any:
+        return fill(value, self.variables, step.place)
+
+    def _text(self, step: Step) -> str:
+        return "" if step.what is None else str(self._fill(step.what, step))
+
+    def _how(self, step: Step) -> How:
+        said = {name: self._fill(value, step) for name, value in step.options.items() if name in HOW}
+        if "examples" in said:
+            pairs = cast("list[list[Any]]", said["examples"])
+            said["examples"] = [(str(request), str(reply)) for request, reply in pairs]
+        if "thinking" in said:
+            budget, usual = said["thinking"], self.context.settings.thinking or Thinking()
+            said["thinking"] = usual if budget is True else None if not budget else replace(usual, budget=int(budget))
+        return cast("How", said)
+
+    async def _reply(self, step: Step) -> str:
+        self.variables["answer"] = await self.context.reply(self._text(step), **self._how(step))
+        return self.variables["answer"]
+
+    async def _act(self, step: Step) -> Any:
+        """One action of the model, carried out: the result of a call, an answer, or what a person said."""
+        action = await self.context.act(self._text(step) or None, **self._how(step))
+        match action:
+            case Call():
+                return (await self.context.call(action)).value
+            case Ask(question):
+                return await self.context.ask(question)
+            case Answer(text):
+                self.variables["answer"] = text
+                return text
+
+    async def _choose(self, step: Step) -> str:
+        options = [str(it) for it in self._fill(step.options["from"], step)]
+        chosen = await self.context.choose(options, self._text(step), **self._how(step))
+        await self.block(step.blocks.get(chosen, ()))
+        return chosen
+
+    async def _decide(self, step: Step) -> bool:
+        yes = await self._holds(step.what, step)
+        await self.block(step.blocks.get("yes" if yes else "no", ()))
+        return yes
+
+    async def _extract(self, step: Step) -> Any:
+        question = str(self._fill(step.options.get("question", ""), step))
+        schema = schema_of(self._fill(step.what, step), step.place)
+        return await self.context.extract(schema, question, **self._how(step))
+
+    async def _verify(self, step: Step) -> Any:
+        return await self.context.verify(self._text(step), str(self._fill(step.options.get("criteria", ""), step)))
+
+    async def _call(self, step: Step) -> Any:
+        seen = await self.context.call(self._text(step), **self._fill(step.options.get("with", {}), step))
+        if not seen.ok:
+            raise SkillError(f"{step.place}: {step.what}: {seen.text}")
+        return seen.value
+
+    async def _ask(self, step: Step) -> Any:
+        name = str(step.options.get("type", "text"))
+        if name not in PYTHON:
+            raise SkillError(f"{step.place}: '{name}' is no type to ask for; there are: {', '.join(PYTHON)}")
+        return await self.context.ask(self._text(step), PYTHON[name])
+
+    async def _delegate(self, step: Step) -> Any:
+        work = self.context.find(self._text(step))
+        task = str(self._fill(step.options["task"], step))
+        tools = step.options.get("tools")
+        return await self.context.delegate(work, task, tools=None if tools is None else self._fill(tools, step))
+
+    async def _note(self, step: Step) -> None:
+        self.context.note(self._text(step))
+
+    async def _set(self, step: Step) -> None:
+        values = self._fill(step.what, step)
+        if not isinstance(values, dict):
+            raise SkillError(f"{step.place}: 'set' needs a mapping of names to values")
+        self.variables.update(cast("dict[str, Any]", values))
+
+    async def _if(self, step: Step) -> None:
+        await self.block(step.blocks.get("then" if await self._holds(step.what, step) else "else", ()))
+
+    async def _loop(self, step: Step) -> None:
+        most, due = int(self._fill(step.options.get("most", MOST), step)), step.verb == "while"
+        for _ in range(most):
+            if await self._holds(step.what, step) is not due:
+                return
+            await self.block(step.blocks["do"])
+        if "most" not in step.options:
+            raise SkillError(f"{step.place}: '{step.verb}' went round {most} times; say 'most' if that is right")
+
+    async def _for_each(self, step: Step) -> None:
+        items = self._fill(step.what, step)
+        if isinstance(items, str) or not hasattr(items, "__iter__"):
+            raise SkillError(f"{step.place}: 'for each' needs a list, not {render(items)[:80]!r}")
+        for item in items:
+            self.variables[str(step.options["as"])] = item
+            await self.block(step.blocks["do"])
+
+    async def _parallel(self, step: Step) -> list[Any]:
+        """Branches see the variables, and what they set is theirs; each comes to its answer."""
+
+        async def branch(context: Context, steps: Sequence[Step]) -> Any:
+            run = _Run(context, {**self.variables, "answer": ""})
+            try:
+                await run.block(steps)
+            except _Returned as end:
+                return end.value
+            return run.variables["answer"]
+
+        def work(steps: Sequence[Step]) -> Callable[[Context], Awaitable[Any]]:
+            return lambda context: branch(context, steps)
+
+        branches = [steps for name, steps in step.blocks.items() if name != "on error"]
+        return await self.context.parallel(*map(work, branches))
+
+    async def _do(self, step: Step) -> None:
+        await self.block(step.blocks["do"])
+
+    async def _return(self, step: Step) -> None:
+        raise _Returned(self._fill(step.what, step))
+
+    async def _fail(self, step: Step) -> None:
+        raise SkillError(self._text(step))
+
+    async def _holds(self, condition: Any, step: Step) -> bool:
+        """An expression, or a question that the model decides."""
+        if is_expression(condition):
+            return bool(self._fill(condition, step))
+        question = str(self._fill(condition, step))
+        if isinstance(self.context.model, Model):
+            return (await self.context.decide(question)).option == "yes"
+        return await self.context.choose(["yes", "no"], question) == "yes"
