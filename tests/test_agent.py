@@ -15,6 +15,7 @@ from rich.console import Console
 import laws
 from bridle.agent import Agent, Run
 from bridle.bounds import Limits
+from bridle.catalogue import catalogue
 from bridle.errors import JournalError, SkillError, UsageError
 from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
@@ -22,7 +23,7 @@ from bridle.journal import CallAnswered, CallIntended, Decided, Event, Journal, 
 from bridle.observe.trace import trace
 from bridle.prompt import Message
 from bridle.record import common
-from bridle.skill import find_skill, read_skill, skills
+from bridle.skill import read_skill
 from bridle.tool import tool
 from bridle.turn import Progress
 from conftest import scripted_model
@@ -342,7 +343,7 @@ def test_a_missing_skill_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SkillError, match="cannot be read"):
         read_skill(tmp_path)
     with pytest.raises(UsageError, match="there is no skill"):
-        find_skill("nope")
+        catalogue().find("nope")
 
 
 @pytest.mark.parametrize(
@@ -370,8 +371,8 @@ def test_a_skill_that_raises_fails_its_run_only(folder: Path, journal: Journal, 
 
 
 def test_the_shelf_has_sound_skills() -> None:
-    assert {"react", "chat"} <= set(skills())
-    for skill in skills().values():
+    assert {"react", "chat"} <= set(catalogue().skills)
+    for skill in catalogue().skills.values():
         assert skill.folder.name == skill.name
         assert skill.load()
 

@@ -29,6 +29,7 @@ from pydantic import JsonValue
 
 from bridle._version import __version__
 from bridle.bounds import Bounds, CallMade, Ended, Limits
+from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.errors import BridleError, UsageError
 from bridle.how import StepSettings
@@ -36,7 +37,7 @@ from bridle.journal import Event, Journal, Offered, RunEnded, RunStarted, Status
 from bridle.journal.store import new_run
 from bridle.prompt import Message
 from bridle.record import Recorder, told
-from bridle.skill import Skill, find_skill
+from bridle.skill import Skill
 from bridle.tool import Service, Tool
 from bridle.toolbox import TOOLBOX, Workspace
 from bridle.toolbox.dates import Clock
@@ -94,6 +95,7 @@ class Agent:
         limits: the bounds of each run.
         settings: how steps are taken; the model's own thinking and JSON if not given.
         services: what tools are handed besides the workspace and a clock.
+        find: a skill by its name; those that ship if not given.
         answer: asks the person at once; without it a question pauses the run.
         on_event: hears every journaled event.
         on_progress: hears signs of life, on the engine's thread.
@@ -113,13 +115,15 @@ class Agent:
         limits: Limits | None = None,
         settings: StepSettings | None = None,
         services: Sequence[Service] = (),
+        find: Callable[[str], Skill] | None = None,
         answer: Callable[[str], str | None] | None = None,
         on_event: Callable[[Event], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.model = model
         self.journal = journal
-        self.skill = find_skill(skill) if isinstance(skill, str) else skill
+        self._find = find or catalogue().find
+        self.skill = self._find(skill) if isinstance(skill, str) else skill
         self.tools = [tool for tool in tools if self.skill.allows(tool.name)]
         self.limits = limits or Limits()
         self.settings = settings or StepSettings(thinking=model.thinking)
@@ -161,7 +165,7 @@ class Agent:
             messages=[*history, Message("user", task)],
             listen_progress=self._on_progress,
             answer_question=self._answer,
-            find=find_skill,
+            find=self._find,
         )
         workspace = cast("Workspace", self._services[Workspace])
         started = RunStarted(
@@ -188,7 +192,7 @@ class Agent:
             raise
         except BridleError as error:
             return self._end(context, Status.FAILED, None, None, error.message)
-        except Exception as error:  # a skill is foreign code: its bug ends its run, not the caller
+        except (Exception, SystemExit) as error:  # a skill is foreign code: its bug ends its run, not the caller
             return self._end(context, Status.FAILED, None, None, f"{type(error).__name__}: {error}")
         return self._end(context, Status.DONE, answer, None, "")
 

@@ -21,7 +21,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridle.context import Context
-from bridle.errors import SkillError, UsageError, describe
+from bridle.errors import SkillError, describe
 from bridle.shelf import shelf
 from bridle.workflow import read_flow
 
@@ -37,6 +37,9 @@ class FrontMatter(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=64)
     description: str = Field(min_length=1, max_length=1024)
+    license: str | None = None
+    compatibility: str | None = Field(default=None, max_length=500)
+    metadata: dict[str, str] | None = None
     allowed_tools: str | tuple[str, ...] | None = Field(default=None, alias="allowed-tools")
 
 
@@ -80,7 +83,7 @@ class Skill:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:  # a skill is foreign code: whatever it raises while loading is news
+        except (Exception, SystemExit) as error:  # a skill is foreign code: whatever it raises while loading is news
             raise SkillError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
         run = getattr(module, "run", None)
         if not inspect.iscoroutinefunction(run):
@@ -140,35 +143,6 @@ def read_skill(folder: Path) -> Skill:
         raise SkillError(f"{folder} has both skill.py and steps.yaml; one of them says how it is done")
     digest = hashlib.sha256(b"".join([text.encode(), *(way.read_bytes() for way in ways)])).hexdigest()
     return Skill(front.name, front.description, match[2].strip(), folder, allowed, digest)
-
-
-def skills(folders: Sequence[Path] = ()) -> dict[str, Skill]:
-    """The skills of the shelf and of other folders, by name; later ones replace earlier ones.
-
-    Raises:
-        SkillError: a folder holds a broken skill.
-    """
-    found: dict[str, Skill] = {}
-    for top in (shelf("skills"), *folders):
-        for path in sorted(top.glob("*/SKILL.md")):
-            skill = read_skill(path.parent)
-            found[skill.name] = skill
-    return found
-
-
-def find_skill(name: str) -> Skill:
-    """A skill by name, or by the path of its folder.
-
-    Raises:
-        UsageError: there is none.
-        SkillError: it is broken.
-    """
-    if "/" in name and (Path(name) / "SKILL.md").is_file():
-        return read_skill(Path(name))
-    known = skills()
-    if name not in known:
-        raise UsageError(f"there is no skill '{name}'; there are: {', '.join(known)}", hint="bridle skills list")
-    return known[name]
 
 
 def plain_loop() -> Skill:

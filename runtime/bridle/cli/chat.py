@@ -22,6 +22,7 @@ def chat(
 ) -> None:
     """Talk to an agent. Each request is a run of its own; /new forgets the conversation, /quit (or Ctrl-D) ends it."""
     from bridle.agent import Agent
+    from bridle.cli.skills import known_skills
     from bridle.how import StepSettings
     from bridle.journal import Journal
     from bridle.observe.progress import Display
@@ -35,6 +36,7 @@ def chat(
             workspace=workspace,
             journal=journal,
             skill=skill,
+            find=known_skills().find,
             settings=StepSettings(format=format.value, thinking=loaded.thinking),
             answer=ask_person,
             on_event=display.on_event,

@@ -92,12 +92,12 @@ def _sandbox() -> Finding:
 
 def _shelves() -> Finding:
     from bridle.card import cards
+    from bridle.catalogue import catalogue
     from bridle.shelf import shelf
-    from bridle.skill import skills
 
     bundled = [card for card in cards().values() if card.file and (shelf("models") / card.name / card.file).is_file()]
     forms = len(list(shelf("grammars").glob("*.lark")))
-    detail = f"{len(bundled)} bundled model, {len(cards())} cards, {len(skills())} skills, {forms} grammars"
+    detail = f"{len(bundled)} bundled model, {len(cards())} cards, {len(catalogue().skills)} skills, {forms} grammars"
     return Finding("shelves", "ok" if bundled else "bad", detail if bundled else "the bundled model is missing")
 
 

@@ -66,6 +66,7 @@ def run(
     """
     from bridle.agent import Agent
     from bridle.bounds import Limits
+    from bridle.cli.skills import known_skills
     from bridle.errors import UsageError
     from bridle.how import StepSettings
     from bridle.journal import Journal
@@ -85,6 +86,7 @@ def run(
             workspace=workspace,
             journal=journal,
             skill=skill,
+            find=known_skills().find,
             limits=Limits(steps=max_steps, tokens=max_tokens, seconds=timeout),
             settings=StepSettings(
                 format=format.value,

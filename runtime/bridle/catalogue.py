@@ -1,0 +1,111 @@
+"""The skills that there are: shipped ones, the user's (`~/.agents/skills`), and a project's (`./.agents/skills`).
+
+A skill is code. A project's own come with whatever was cloned, so they are used only once the user trusted them, as
+they are: what changes has to be trusted again. Later shelves replace skills of earlier ones by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+from bridle.errors import SkillError, UsageError
+from bridle.shelf import shelf
+from bridle.skill import Skill, read_skill
+
+Home: TypeAlias = Literal["shipped", "yours", "the project's"]
+PLACE = Path(".agents") / "skills"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Which folders of skills a user trusts, by path and by what is in them; kept in one JSON file."""
+
+    path: Path
+
+    def has(self, folder: Path) -> bool:
+        """Whether a folder is trusted as it is."""
+        return self._read().get(str(folder.resolve())) == digest(folder)
+
+    def give(self, folder: Path) -> None:
+        """Trust a folder as it is now."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        known = {**self._read(), str(folder.resolve()): digest(folder)}
+        self.path.write_text(json.dumps(known, indent=2), encoding="utf-8")
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return cast("dict[str, str]", json.loads(self.path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All skills by name. `broken`: folders of what cannot be read, with why; `untrusted`: shelves left alone."""
+
+    skills: Mapping[str, Skill]
+    homes: Mapping[str, Home]
+    broken: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    untrusted: Sequence[Path] = ()
+
+    def find(self, name: str) -> Skill:
+        """A skill by name, or by the path of its folder.
+
+        Raises:
+            UsageError: there is none, or the user has to trust it first.
+            SkillError: it is broken.
+        """
+        if "/" in name and (Path(name) / "SKILL.md").is_file():
+            return read_skill(Path(name))
+        if name in self.skills:
+            return self.skills[name]
+        for folder, why in self.broken.items():
+            if folder.name == name:
+                raise SkillError(why)
+        for top in self.untrusted:
+            if (top / name / "SKILL.md").is_file():
+                raise UsageError(
+                    f"the skill '{name}' is in {top}, which you have not trusted as it is now",
+                    hint=f"look at it, then: bridle skills trust {top}",
+                )
+        like = get_close_matches(name, self.skills, 1)
+        told = f"did you mean '{like[0]}'?" if like else f"there are: {', '.join(self.skills)}"
+        raise UsageError(f"there is no skill '{name}'; {told}", hint="bridle skills list")
+
+
+def catalogue(user: Path | None = None, project: Path | None = None, trust: Trust | None = None) -> Catalogue:
+    """The skills that ship, and those in `.agents/skills` of a user's home and of a project, where they are given."""
+    homes: list[tuple[Home, Path]] = [("shipped", shelf("skills"))]
+    untrusted: list[Path] = []
+    if user is not None:
+        homes.append(("yours", user / PLACE))
+    if project is not None and (folder := project / PLACE).is_dir() and (user is None or folder != user / PLACE):
+        if trust is not None and trust.has(folder):
+            homes.append(("the project's", folder))
+        else:
+            untrusted.append(folder)
+    skills, places, broken = dict[str, Skill](), dict[str, Home](), dict[Path, str]()
+    for home, top in homes:
+        for path in sorted(top.glob("*/SKILL.md")):
+            try:
+                skill = read_skill(path.parent)
+            except SkillError as error:
+                broken[path.parent] = error.message
+                continue
+            skills[skill.name], places[skill.name] = skill, home
+    return Catalogue(skills, places, broken, untrusted)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below a folder."""
+    state = hashlib.sha256()
+    for path in sorted(it for it in folder.rglob("*") if it.is_file()):
+        state.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+        state.update(path.read_bytes())
+    return state.hexdigest()

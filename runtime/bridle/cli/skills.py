@@ -1,0 +1,179 @@
+"""`bridle skills`: what ways to work there are, new ones, and whether they are sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridle.cli.common import PLAIN, JsonOption, finding_rows, finding_table, print_json, settings, stderr, stdout
+
+if TYPE_CHECKING:
+    from bridle.catalogue import Catalogue, Trust
+
+app = typer.Typer(help="Skills: ways to go about a task.", no_args_is_help=True)
+
+CODE = '''"""{about}"""
+
+from bridle.context import Context
+
+
+async def run(context: Context) -> str:
+    """Do the task; what is returned is the answer."""
+    context.note("Working it out")
+    return await context.reply("Answer in one sentence.")
+'''
+STEPS = """# {about}
+- note: Working it out
+- reply: Answer in one sentence.
+"""
+HEAD = """---
+name: {name}
+description: {about}
+---
+
+What the model is told while this skill is at work.
+"""
+
+
+@app.command("list")
+def list_skills(as_json: JsonOption = False) -> None:
+    """List the skills that there are: shipped, yours (~/.agents/skills), and this folder's (./.agents/skills)."""
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    known = known_skills()
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": skill.name,
+                    "description": skill.description,
+                    "folder": str(skill.folder),
+                    "home": known.homes[skill.name],
+                }
+                for skill in known.skills.values()
+            ]
+        )
+        return
+    table = Table("skill", "from", "what it is for", **PLAIN)
+    for skill in known.skills.values():
+        table.add_row(skill.name, known.homes[skill.name], Text(skill.description))
+    stdout().print(table)
+    for why in known.broken.values():
+        stderr().print(f"[yellow]broken:[/] {escape(why)}", highlight=False, soft_wrap=True)
+    for folder in known.untrusted:
+        stderr().print(
+            f"[yellow]not trusted:[/] {escape(str(folder))}; look at it, then: bridle skills trust",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command("show")
+def show(name: Annotated[str, typer.Argument(help="A skill, or its folder.", show_default=False)]) -> None:
+    """Show a skill: what it is for, what it may use, what the model is told, how it is done."""
+    from rich.markdown import Markdown
+    from rich.markup import escape
+    from rich.syntax import Syntax
+
+    skill = known_skills().find(name)
+    console = stdout()
+    console.print(f"[bold]{skill.name}[/]  [dim]{escape(str(skill.folder))}[/]", highlight=False, soft_wrap=True)
+    console.print(skill.description, markup=False, highlight=False)
+    allowed = "all tools" if skill.allowed_tools is None else ", ".join(skill.allowed_tools) or "no tools"
+    console.print(f"[dim]may use[/] {escape(allowed)}\n", highlight=False)
+    console.print(Markdown(skill.instructions))
+    for way, language in (("skill.py", "python"), ("steps.yaml", "yaml")):
+        if (path := skill.folder / way).is_file():
+            console.print(f"\n[dim]{way}[/]")
+            console.print(Syntax(path.read_text(encoding="utf-8"), language, background_color="default"))
+
+
+@app.command("check")
+def check(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of skills; all on the shelves if not given.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look whether skills are sound; nothing of them is carried out but their loading. Exit code 1 if one is not."""
+    from rich.markup import escape
+
+    from bridle.inspection import inspect_skill
+    from bridle.toolbox import TOOLBOX
+
+    known = known_skills()
+    looked = folders or [*(skill.folder for skill in known.skills.values()), *known.broken]
+    found = {folder: inspect_skill(folder, [tool.name for tool in TOOLBOX]) for folder in looked}
+    if as_json:
+        print_json({str(folder): finding_rows(findings) for folder, findings in found.items()})
+    else:
+        for folder, findings in found.items():
+            stdout().print(f"[bold]{escape(str(folder))}[/]", highlight=False, soft_wrap=True)
+            stdout().print(finding_table(findings))
+    if any(it.verdict == "bad" for findings in found.values() for it in findings):
+        raise typer.Exit(1)
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="Small letters, digits and hyphens.", show_default=False)],
+    about: Annotated[
+        str, typer.Option(help="What it is for, and when to use it.")
+    ] = "Say what it does, and when to use it.",
+    folder: Annotated[
+        Path | None, typer.Option(help="Where; ./.agents/skills if not given.", show_default=False)
+    ] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="steps.yaml instead of skill.py.")] = False,
+) -> None:
+    """Make a new skill to begin with."""
+    from bridle.catalogue import PLACE
+    from bridle.errors import SkillError, UsageError
+    from bridle.skill import read_skill
+
+    path = (folder or Path() / PLACE) / name
+    if path.exists():
+        raise UsageError(f"{path} is there already")
+    path.mkdir(parents=True)
+    (path / "SKILL.md").write_text(HEAD.format(name=name, about=about), encoding="utf-8")
+    way, text = ("steps.yaml", STEPS) if steps else ("skill.py", CODE)
+    (path / way).write_text(text.format(about=about), encoding="utf-8")
+    try:
+        read_skill(path)
+    except SkillError as error:
+        for it in path.iterdir():
+            it.unlink()
+        path.rmdir()
+        raise UsageError(f"no skill can be called '{name}'", hint=error.message) from None
+    if folder is None:
+        trust().give(Path() / PLACE)  # whoever made it trusts it
+    stderr().print(f"made {path}; bridle skills check {path}, bridle run --skill {path} ...", highlight=False)
+
+
+@app.command("trust")
+def give_trust(folder: Annotated[Path, typer.Argument(help="A folder of skills.")] = Path(".agents/skills")) -> None:
+    """Trust the skills of a project as they are now; what changes has to be trusted again."""
+    from bridle.errors import UsageError
+
+    names = sorted(path.parent.name for path in folder.glob("*/SKILL.md"))
+    if not names:
+        raise UsageError(f"there are no skills in {folder}")
+    trust().give(folder)
+    stderr().print(f"trusted: {', '.join(names)}", highlight=False)
+
+
+def known_skills() -> Catalogue:
+    """All skills, as a user of the command line has them."""
+    from bridle.catalogue import catalogue
+
+    return catalogue(Path.home(), Path.cwd(), trust())
+
+
+def trust() -> Trust:
+    """What the user trusts."""
+    from bridle.catalogue import Trust
+
+    return Trust(settings().home / "trusted.json")
