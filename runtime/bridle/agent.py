@@ -124,7 +124,8 @@ class Agent:
         self.journal = journal
         self._find = find or catalogue().find
         self.skill = self._find(skill) if isinstance(skill, str) else skill
-        self.tools = [tool for tool in tools if self.skill.allows(tool.name)]
+        offered = {tool.name: tool for tool in (*tools, *self.skill.tools())}  # a skill's own take the place of others
+        self.tools = [tool for tool in offered.values() if self.skill.allows(tool.name)]
         self.limits = limits or Limits()
         self.settings = settings or StepSettings(thinking=model.thinking)
         self._services: dict[type[Service], Service] = {Workspace: Workspace(workspace), Clock: Clock()}

@@ -232,6 +232,10 @@ class Context:
                 asked = f"That cannot be used ({describe(error)}). {question}"
         raise Ended(Status.FAILED, f"no usable answer to: {question}")
 
+    def tell(self, text: str) -> None:
+        """Tell the model something, as a part of the conversation."""
+        self.messages.append(Message("user", text))
+
     def note(self, text: str) -> None:
         """Tell whoever watches what is going on, in a few words."""
         self.recorder.event(Noted(path=self._path("note"), text=text))

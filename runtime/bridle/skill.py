@@ -15,7 +15,9 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bridle.context import Context
 from bridle.errors import SkillError, describe
 from bridle.shelf import shelf
+from bridle.tool import Tool
 from bridle.workflow import read_flow
 
 Run = Callable[[Context], Awaitable[str]]
@@ -70,11 +73,36 @@ class Skill:
         """
         if self.work is not None:
             return self.work
-        path = self.folder / "skill.py"
         if (steps := self.folder / "steps.yaml").is_file():
             return read_flow(steps)
-        if not path.is_file():
+        if self._module is None:
             return plain_loop().load()
+        run = getattr(self._module, "run", None)
+        if not inspect.iscoroutinefunction(run):
+            raise SkillError(f"{self.folder / 'skill.py'} has no 'async def run(context)'")
+        return run
+
+    def tools(self) -> Sequence[Tool]:
+        """The tools that it brings along: `TOOLS` in its skill.py.
+
+        Raises:
+            SkillError: as `load`; or they are no tools.
+        """
+        brought = getattr(self._module, "TOOLS", ())
+        if not all(isinstance(it, Tool) for it in brought):
+            raise SkillError(f"TOOLS in {self.folder / 'skill.py'} are no tools; see bridle.tool.tool")
+        return tuple(brought)
+
+    @cached_property
+    def _module(self) -> ModuleType | None:
+        """Its skill.py, carried out once; None if it has none.
+
+        Raises:
+            SkillError: it cannot be loaded.
+        """
+        path = self.folder / "skill.py"
+        if self.work is not None or not path.is_file():
+            return None
         name = f"bridle_skill_{self.name.replace('-', '_')}"
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
@@ -85,10 +113,7 @@ class Skill:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:  # a skill is foreign code: whatever it raises while loading is news
             raise SkillError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
-        run = getattr(module, "run", None)
-        if not inspect.iscoroutinefunction(run):
-            raise SkillError(f"{path} has no 'async def run(context)'")
-        return run
+        return module
 
 
 def skill_from(

@@ -79,6 +79,7 @@ class _Run:
             "call": self._call,
             "ask": self._ask,
             "delegate": self._delegate,
+            "tell": self._tell,
             "note": self._note,
             "set": self._set,
             "if": self._if,
@@ -175,6 +176,9 @@ class _Run:
         task = str(self._fill(step.options["task"], step))
         tools = step.options.get("tools")
         return await self.context.delegate(work, task, tools=None if tools is None else self._fill(tools, step))
+
+    async def _tell(self, step: Step) -> None:
+        self.context.tell(self._text(step))
 
     async def _note(self, step: Step) -> None:
         self.context.note(self._text(step))

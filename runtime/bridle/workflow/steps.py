@@ -48,6 +48,7 @@ VERBS: Mapping[str, Verb] = {
     "call": Verb(_names("with")),
     "ask": Verb(_names("type")),
     "delegate": Verb(_names("task tools"), needed=_names("task")),
+    "tell": Verb(),
     "note": Verb(),
     "set": Verb(),
     "if": Verb(blocks=_names("then else"), needed=_names("then")),
