@@ -247,7 +247,7 @@ def test_bad_calls_are_refused_before_anything_is_recorded(folder: Path, journal
             Agent(model, workspace=folder, journal=journal).run("  ")
         with pytest.raises(UsageError, match="no workspace"):
             Agent(model, workspace=folder / "nope", journal=journal)
-        with pytest.raises(UsageError, match="there is no skill 'nope'; there are: chat, react"):
+        with pytest.raises(UsageError, match="there is no skill 'nope'; there are: chat, clarify"):
             Agent(model, workspace=folder, journal=journal, skill="nope")
     assert journal.runs() == []
 

@@ -29,7 +29,8 @@ from pydantic import JsonValue
 
 from bridle._version import __version__
 from bridle.bounds import Bounds, CallMade, Ended, Limits
-from bridle.catalogue import catalogue
+from bridle.catalogue import Catalogue
+from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
 from bridle.errors import BridleError, UsageError
 from bridle.how import StepSettings
@@ -95,7 +96,7 @@ class Agent:
         limits: the bounds of each run.
         settings: how steps are taken; the model's own thinking and JSON if not given.
         services: what tools are handed besides the workspace and a clock.
-        find: a skill by its name; those that ship if not given.
+        catalogue: the skills that there are; those that ship if not given.
         answer: asks the person at once; without it a question pauses the run.
         on_event: hears every journaled event.
         on_progress: hears signs of life, on the engine's thread.
@@ -115,15 +116,15 @@ class Agent:
         limits: Limits | None = None,
         settings: StepSettings | None = None,
         services: Sequence[Service] = (),
-        find: Callable[[str], Skill] | None = None,
+        catalogue: Catalogue | None = None,
         answer: Callable[[str], str | None] | None = None,
         on_event: Callable[[Event], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.model = model
         self.journal = journal
-        self._find = find or catalogue().find
-        self.skill = self._find(skill) if isinstance(skill, str) else skill
+        self.catalogue = catalogue or shipped()
+        self.skill = self.catalogue.find(skill) if isinstance(skill, str) else skill
         offered = {tool.name: tool for tool in (*tools, *self.skill.tools())}  # a skill's own take the place of others
         self.tools = [tool for tool in offered.values() if self.skill.allows(tool.name)]
         self.limits = limits or Limits()
@@ -166,7 +167,7 @@ class Agent:
             messages=[*history, Message("user", task)],
             listen_progress=self._on_progress,
             answer_question=self._answer,
-            find=self._find,
+            catalogue=self.catalogue,
         )
         workspace = cast("Workspace", self._services[Workspace])
         started = RunStarted(
@@ -183,6 +184,8 @@ class Agent:
             version=__version__,
             parent=parent,
         )
+        if why := self.skill.unfit(context):
+            raise UsageError(f"the skill '{self.skill.name}' cannot be used: {why}")
         context.recorder.event(started)  # the agent opens and closes what its context writes
         try:
             answer = await work(context)

@@ -19,14 +19,14 @@ from typing_extensions import Unpack
 from bridle.bounds import Bounds, CallMade, Ended, Limits
 from bridle.brief import arguments, brief
 from bridle.decide import PLAIN, Calibration, Decision, choose
-from bridle.delegate import Delegate, Work, no_skills
+from bridle.delegate import NOBODY, Delegate, Delegates, Work
 from bridle.engine.base import Stop, Usage
-from bridle.errors import BudgetError, UsageError, describe
+from bridle.errors import BridleError, BudgetError, SkillError, UsageError, describe
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Call
 from bridle.grammar.base import Choice, Form, Text
 from bridle.how import How, StepSettings, asked, shown
-from bridle.journal import CallAnswered, CallIntended, Decided, Delegated, Heard, Noted, Returned, Status
+from bridle.journal import Delegated, Heard, Noted, Returned, Status
 from bridle.model import Model
 from bridle.prompt import Message
 from bridle.record import Recorder, as_json
@@ -34,9 +34,12 @@ from bridle.review import CRITIC, Review
 from bridle.step import Outcome, Step, StepError, take
 from bridle.tool import CallKey, Observation, Service, Tool
 from bridle.turn import Attempt, Progress, Writer
+from bridle.vote import Vote, vote
 
 T = TypeVar("T")
 
+VARIED = 0.8
+"""The temperature of a vote where the model would always say the same."""
 ASKED = 3
 """How often a person is asked for a value of a type before the run gives up."""
 
@@ -57,8 +60,8 @@ class Context:
     listen_progress: Callable[[Progress], None] | None = None
     answer_question: Callable[[str], str | None] | None = None
     """Asks the person at once; without one (or if it gives None) a question pauses the run."""
-    find: Callable[[str], Delegate] = no_skills
-    """A skill by its name, to give a task to."""
+    catalogue: Delegates = NOBODY
+    """The skills that a task can be given to."""
     place: str = ""
     """Where in its run it is: empty, or the verb that it was made for, as `parallel#1.2/`."""
 
@@ -147,22 +150,30 @@ class Context:
         start = time.monotonic()
         decision = await choose(messages, form, self.model, calibration, session=self.recorder.run)
         self.bounds.steps += 1
-        told = Decided(
-            path=path,
-            question=question,
-            options=list(options),
-            probabilities=[round(it, 6) for it in decision.probabilities],
-            option=decision.option,
-            sure=decision.sure,
-            seconds=round(time.monotonic() - start, 6),
-        )
-        self.recorder.event(told)
+        self.recorder.decision(path, question, options, decision, time.monotonic() - start)
         return decision
 
     async def extract(self, kind: type[T] | Mapping[str, JsonValue], question: str = "", **how: Unpack[How]) -> T:
         """Let the model fill in a type (anything pydantic knows) or a JSON Schema."""
         form: Form[Any] = form_of(kind, self.settings.format, self.model.style)
         return (await self._step("extract", form, (), question, **how)).value
+
+    async def vote(self, kind: type[T], count: int, question: str = "", **how: Unpack[How]) -> Vote[T]:
+        """Let the model fill in a type several times at once, and take what most of it comes to."""
+        form: Form[Any] = form_of(kind, self.settings.format, self.model.style)
+        path, step = self._plan("vote", form, (), question, **how)
+        if step.sampling is not None and step.sampling.temperature <= 0:
+            step = replace(step, sampling=replace(step.sampling, temperature=VARIED))
+        start = time.monotonic()
+        try:
+            found = await vote(step, self.model, count)
+        except (BudgetError, StepError) as error:
+            raise self._end(error, step, path, start) from None
+        for number, outcome in enumerate(found.outcomes, 1):
+            self._record(f"{path}.{number}", outcome.attempts, as_json(outcome.value), start)
+        for number, failed in enumerate(found.failed, len(found.outcomes) + 1):
+            self._record(f"{path}.{number}", failed.attempts, None, start)
+        return found
 
     async def verify(self, draft: str, criteria: str = "", *, critic: Writer | None = None) -> Review:
         """Let a critic that did not write a draft look at it, and at nothing but the task and the criteria.
@@ -193,19 +204,9 @@ class Context:
         self.bounds.use(tool.name)
         self._calls += 1
         key = f"{self.recorder.run}/{self.place}{self._calls}"
-        intended = CallIntended(key=key, tool=tool.name, args=dict(call.args), effect=tool.effect)
-        self.recorder.event(intended, durable=True)
+        self.recorder.intent(key, call, tool.effect)
         observation = await tool.call(call.args, {**self.services, CallKey: CallKey(key)})
-        self.recorder.event(
-            CallAnswered(
-                key=key,
-                tool=tool.name,
-                ok=observation.ok,
-                result=observation.value,
-                text=observation.text,
-                seconds=observation.seconds,
-            )
-        )
+        self.recorder.outcome(key, tool.name, observation)
         self.bounds.calls.append(CallMade(tool.name, call.args, observation.value, observation.ok))
         self.messages.append(Message("tool", observation.text))
         self.bounds.came_to(call, observation.text)
@@ -256,23 +257,26 @@ class Context:
         tools: Sequence[str] | None = None,
         model: Writer | None = None,
     ) -> Any:
-        """Let a skill (see `find`) or a function do a task, in a conversation of its own.
+        """Let a skill (see `catalogue`) or a function do a task, in a conversation of its own.
 
-        It may use the tools of this run that it allows itself, or the named ones among them, and spends from the same
-        bounds.
+        It may use the tools of this run and its own, those that it allows itself, or the named ones among them, and
+        spends from the same bounds.
 
         Raises:
             Ended: a bound of the run is met, or it has a question.
-            SkillError: the skill cannot be loaded.
+            SkillError: the skill cannot be loaded, or does not fit as things stand.
         """
         given = None if callable(work) else work
         child = self._branch("delegate", given.instructions if given else "", [Message("user", task)])
         child.task, child.model = task, model or self.model
+        brought = given.tools() if given else ()
         child.tools = [
             tool
-            for tool in self.tools
+            for tool in {it.name: it for it in (*self.tools, *brought)}.values()
             if (tools is None or tool.name in tools) and (given is None or given.allows(tool.name))
         ]
+        if given and (why := given.unfit(child)):
+            raise SkillError(f"the skill '{given.name}' cannot be used: {why}")
         path = child.place.rstrip("/")
         function = work if callable(work) else work.load()
         name = given.name if given else getattr(work, "__name__", "")
@@ -323,17 +327,33 @@ class Context:
         Raises:
             Ended: a bound of the run is met, or no attempt gave a value.
         """
+        path, step = self._plan(verb, form, tools, question, **how)
+        start = time.monotonic()
+        try:
+            outcome = await take(step, self.model)
+        except (BudgetError, StepError) as error:
+            raise self._end(error, step, path, start) from None
+        self._record(path, outcome.attempts, as_json(outcome.value), start)
+        return outcome
+
+    def _plan(
+        self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]
+    ) -> tuple[str, Step[T]]:
+        """The path of a step, and the step.
+
+        Raises:
+            Ended: a bound of the run is met.
+        """
         left, path = self.bounds.left(), self._path(verb)
-        most = min(how.get("tokens", self.limits.step_tokens), self.limits.step_tokens)
         thinking = how.get("thinking", self.settings.thinking)
         told = "\n\n".join(filter(None, (self.instructions, how.get("instructions", ""))))
         system = brief(told, tools, form, thinking, terse=self.model.card.prompt.terse)
-        step = Step(
+        return path, Step(
             messages=[Message("system", system), *shown(how), *self.messages, *asked(question)],
             form=form,
             thinking=thinking,
             sampling=self.settings.sampling(self.model, thinking, self.steps),
-            max_tokens=min(most, left),
+            max_tokens=min(how.get("tokens", self.limits.step_tokens), self.limits.step_tokens, left),
             constrain=self.settings.constrain,
             retries=self.settings.retries,
             total_tokens=left,
@@ -342,22 +362,20 @@ class Context:
             deadline=self.bounds.deadline,
             on_progress=self.listen_progress,
         )
-        start = time.monotonic()
-        try:
-            outcome = await take(step, self.model)
-        except BudgetError:
-            if left >= most:
-                raise
-            raise Ended(Status.BUDGET, f"it has only {left} of {self.limits.tokens} tokens left") from None
-        except StepError as error:
-            self._record(path, error.attempts, None, start)
-            if error.stop is Stop.DEADLINE:
-                raise Ended(Status.BUDGET, f"it took longer than {self.limits.seconds:g} s") from None
-            if error.stop is Stop.BUDGET:
-                raise Ended(Status.BUDGET, f"it made {self.usage.output} of {self.limits.tokens} tokens") from None
-            raise Ended(Status.FAILED, error.message) from None
-        self._record(path, outcome.attempts, as_json(outcome.value), start)
-        return outcome
+
+    def _end(self, error: BudgetError | StepError, step: Step[Any], path: str, start: float) -> BridleError:
+        """What a failed step means for the run."""
+        limits = self.limits
+        if isinstance(error, BudgetError):
+            if step.max_tokens < (step.total_tokens or 0):  # it is the step's own budget that is too small
+                return error
+            return Ended(Status.BUDGET, f"it has only {step.total_tokens} of {limits.tokens} tokens left")
+        self._record(path, error.attempts, None, start)
+        if error.stop is Stop.DEADLINE:
+            return Ended(Status.BUDGET, f"it took longer than {limits.seconds:g} s")
+        if error.stop is Stop.BUDGET:
+            return Ended(Status.BUDGET, f"it made {self.usage.output} of {limits.tokens} tokens")
+        return Ended(Status.FAILED, error.message)
 
     def _record(self, path: str, attempts: Sequence[Attempt], value: JsonValue, start: float) -> None:
         self.bounds.spend(attempts)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
     from bridle.context import Context
+    from bridle.tool import Tool
 
 T = TypeVar("T")
 Work = Callable[["Context"], Awaitable[T]]
@@ -24,6 +26,11 @@ class Delegate(Protocol):
         ...
 
     @property
+    def description(self) -> str:
+        """What it is for."""
+        ...
+
+    @property
     def instructions(self) -> str:
         """What its steps are told."""
         ...
@@ -32,11 +39,42 @@ class Delegate(Protocol):
         """Whether it may use a tool."""
         ...
 
+    def unfit(self, context: Context) -> str:
+        """Why it cannot be used as things stand; empty if it can."""
+        ...
+
+    def tools(self) -> Sequence[Tool]:
+        """The tools that it brings along."""
+        ...
+
     def load(self) -> Work[str]:
         """Its function."""
         ...
 
 
-def no_skills(name: str) -> Delegate:
-    """Where no skills are at hand."""
-    raise UsageError(f"there is no skill '{name}' here")
+class Delegates(Protocol):
+    """Those that there are."""
+
+    @property
+    def skills(self) -> Mapping[str, Delegate]:
+        """By name."""
+        ...
+
+    def find(self, name: str) -> Delegate:
+        """One of them.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        ...
+
+
+class _Nobody:
+    skills: Mapping[str, Delegate] = MappingProxyType({})
+
+    def find(self, name: str) -> Delegate:
+        raise UsageError(f"there is no skill '{name}' here")
+
+
+NOBODY: Delegates = _Nobody()
+"""Where no skills are at hand."""

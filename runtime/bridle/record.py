@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from bridle.certainty import certainty
+from bridle.decide import Decision
 from bridle.engine.base import Usage
 from bridle.grammar.action import Answer, Ask, Call
-from bridle.journal import Body, Event, Journal, StepTaken, Tokens
+from bridle.journal import Body, CallAnswered, CallIntended, Decided, Event, Journal, StepTaken, Tokens
+from bridle.tool import Observation
 from bridle.turn import Attempt
 
 
@@ -35,6 +37,30 @@ class Recorder:
         if self._listen is not None:
             self._listen(event)
         return event
+
+    def intent(self, key: str, call: Call, effect: str) -> None:
+        """Journal that a tool is about to be run; on disk before this returns."""
+        self.event(CallIntended(key=key, tool=call.tool, args=dict(call.args), effect=effect), durable=True)
+
+    def outcome(self, key: str, tool: str, seen: Observation) -> None:
+        """Journal what came of a call."""
+        told = CallAnswered(key=key, tool=tool, ok=seen.ok, result=seen.value, text=seen.text, seconds=seen.seconds)
+        self.event(told)
+
+    def decision(
+        self, path: str, question: str, options: Sequence[str], decision: Decision[str], seconds: float
+    ) -> None:
+        """Journal what a model made of a few options."""
+        told = Decided(
+            path=path,
+            question=question,
+            options=list(options),
+            probabilities=[round(it, 6) for it in decision.probabilities],
+            option=decision.option,
+            sure=decision.sure,
+            seconds=round(seconds, 6),
+        )
+        self.event(told)
 
     def step(
         self,

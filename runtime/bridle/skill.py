@@ -30,6 +30,8 @@ from bridle.workflow import read_flow
 
 Run = Callable[[Context], Awaitable[str]]
 
+REQUIRES = "bridle_requires"
+"""The attribute of a function that says where it can be used."""
 _FRONT = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)(.*)", re.DOTALL)
 
 
@@ -64,6 +66,15 @@ class Skill:
     def allows(self, tool: str) -> bool:
         """Whether a tool may be used."""
         return self.allowed_tools is None or tool in self.allowed_tools
+
+    def unfit(self, context: Context) -> str:
+        """Why it cannot be used as things stand; empty if it can. See `require`.
+
+        Raises:
+            SkillError: as `load`.
+        """
+        found = (why for holds, why in getattr(self.load(), REQUIRES, ()) if not holds(context))
+        return next(found, "")
 
     def load(self) -> Run:
         """Its function.
@@ -114,6 +125,21 @@ class Skill:
         except (Exception, SystemExit) as error:  # a skill is foreign code: whatever it raises while loading is news
             raise SkillError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
         return module
+
+
+def require(condition: Callable[[Context], bool], why: str) -> Callable[[Run], Run]:
+    """A decorator of a skill's function: it is offered and used only where a condition holds.
+
+    Args:
+        condition: over the context, before anything is done.
+        why: what is said where it does not hold.
+    """
+
+    def mark(work: Run) -> Run:
+        setattr(work, REQUIRES, ((condition, why), *getattr(work, REQUIRES, ())))
+        return work
+
+    return mark
 
 
 def skill_from(

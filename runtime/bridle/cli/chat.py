@@ -36,7 +36,7 @@ def chat(
             workspace=workspace,
             journal=journal,
             skill=skill,
-            find=known_skills().find,
+            catalogue=known_skills(),
             settings=StepSettings(format=format.value, thinking=loaded.thinking),
             answer=ask_person,
             on_event=display.on_event,

@@ -86,7 +86,7 @@ def run(
             workspace=workspace,
             journal=journal,
             skill=skill,
-            find=known_skills().find,
+            catalogue=known_skills(),
             limits=Limits(steps=max_steps, tokens=max_tokens, seconds=timeout),
             settings=StepSettings(
                 format=format.value,

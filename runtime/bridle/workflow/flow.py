@@ -172,7 +172,7 @@ class _Run:
         return await self.context.ask(self._text(step), PYTHON[name])
 
     async def _delegate(self, step: Step) -> Any:
-        work = self.context.find(self._text(step))
+        work = self.context.catalogue.find(self._text(step))
         task = str(self._fill(step.options["task"], step))
         tools = step.options.get("tools")
         return await self.context.delegate(work, task, tools=None if tools is None else self._fill(tools, step))

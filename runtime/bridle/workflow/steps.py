@@ -93,6 +93,7 @@ class Reader:
         except (OSError, UnicodeDecodeError) as error:
             raise SkillError(f"{self.path} cannot be read: {error}") from None
         self._loader = yaml.SafeLoader(text)
+        self._loader.name = str(self.path)
         try:
             top = self._loader.get_single_node()
         except yaml.YAMLError as error:

@@ -1,0 +1,57 @@
+"""Which skill a request is for: what a model finds likeliest, or what the person says where two are close.
+
+The skills stand in a list with what they are for; the model weighs their names as its next word, so that each has an
+exact probability (see `weigh`). Guessing between two that are close is worse than a question (Zamani et al., 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridle.context import Context
+from bridle.delegate import Delegate
+
+MARGIN = 0.25
+"""How much likelier the first has to be than the second."""
+NONE = "none"
+QUESTION = "Which of these is the request for? Reply with its name alone."
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a request goes."""
+
+    skill: str
+    """Empty if it is for none of them."""
+    probability: float
+    margin: float
+    """Between the first and the second, as the model has it."""
+    question: str = ""
+    """What the person was asked, if the model was not sure."""
+
+
+async def route(context: Context, skills: Sequence[Delegate], margin: float = MARGIN) -> Route:
+    """The skill for the task of a context.
+
+    Raises:
+        Ended: two are close and nobody is there to say which: the run pauses with the question.
+        UsageError: the model is behind a server, which tells no probabilities.
+    """
+    fitting = [skill for skill in skills if not skill.unfit(context)]
+    options = [*(skill.name for skill in fitting), NONE]
+    told = "\n".join(f"- {skill.name}: {skill.description}" for skill in fitting)
+    decision = await context.decide(f"{told}\n- {NONE}: nothing of this\n{QUESTION}", options)
+    ranked = sorted(zip(decision.probabilities, options, strict=True), reverse=True)
+    (best, first), (next_best, second) = ranked[:2]
+    if best - next_best >= margin:
+        return Route("" if first == NONE else first, best, best - next_best)
+    about = {skill.name: f"{skill.name} ({skill.description})" for skill in fitting} | {NONE: "something else"}
+    question = f"Do you mean {about[first]} or {about[second]}?"
+    answer = str(await context.ask(question)).casefold()
+    named = [name for name in options if name.casefold() in answer]
+    if not named:  # said in other words: the model reads them, and has to decide now
+        named = [await context.choose(options, QUESTION)]
+    chosen = max(named, key=len)
+    probability = decision.probabilities[options.index(chosen)]
+    return Route("" if chosen == NONE else chosen, probability, best - next_best, question)
