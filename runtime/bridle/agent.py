@@ -209,8 +209,8 @@ class Agent:
             answer=answer,
             question=question,
             reason=reason,
-            steps=context.steps,
-            tokens=told(context.usage),
+            steps=context.bounds.steps,
+            tokens=told(context.bounds.usage),
             seconds=round(seconds, 6),
         )
         context.recorder.event(ended)
@@ -222,9 +222,9 @@ class Agent:
             reason=reason,
             skill=self.skill.name,
             model=self.model.name,
-            steps=context.steps,
+            steps=context.bounds.steps,
             calls=tuple(context.bounds.calls),
-            tokens=told(context.usage),
+            tokens=told(context.bounds.usage),
             seconds=seconds,
             messages=tuple(context.messages),
         )
@@ -232,6 +232,6 @@ class Agent:
 
 def partial_answer(context: Context, reason: str) -> str:
     """What a run that met a bound can still say: that it is not finished, why, and the results it has."""
-    done = [f"{call.tool}: {call.result}" for call in context.calls if call.ok]
+    done = [f"{call.tool}: {call.result}" for call in context.bounds.calls if call.ok]
     head = f"Not finished: {reason}."
     return head + (" So far: " + "; ".join(str(item)[:300] for item in done) if done else " Nothing was done yet.")

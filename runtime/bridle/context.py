@@ -16,11 +16,11 @@ from typing import Any, TypeVar, cast, overload
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
-from bridle.bounds import Bounds, CallMade, Ended, Limits
+from bridle.bounds import Bounds, CallMade, Ended
 from bridle.brief import arguments, brief
 from bridle.decide import PLAIN, Calibration, Decision, choose
 from bridle.delegate import NOBODY, Delegate, Delegates, Work
-from bridle.engine.base import Stop, Usage
+from bridle.engine.base import Stop
 from bridle.errors import BridleError, BudgetError, SkillError, UsageError, describe
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Call
@@ -71,30 +71,16 @@ class Context:
         if not any(message.role == "user" for message in self.messages[-1:]):
             self.messages.append(Message("user", self.task))
 
-    @property
-    def limits(self) -> Limits:
-        """The bounds of the run."""
-        return self.bounds.limits
-
-    @property
-    def steps(self) -> int:
-        """Times that the model was asked, in the whole run."""
-        return self.bounds.steps
-
-    @property
-    def usage(self) -> Usage:
-        """What the model's work took, in the whole run."""
-        return self.bounds.usage
-
-    @property
-    def calls(self) -> Sequence[CallMade]:
-        """All calls of the run so far."""
-        return self.bounds.calls
-
-    async def act(self, tool: str | None = None, **how: Unpack[How]) -> Action:
+    async def act(
+        self, tool: str | None = None, *, within: Mapping[str, JsonValue] | None = None, **how: Unpack[How]
+    ) -> Action:
         """Let the model choose what to do next: call a tool, answer, or ask.
 
-        With `tool` it can only call that one, and chooses the arguments.
+        Args:
+            tool: the only one that it can call, and has to; it chooses the arguments.
+            within: a JSON Schema of what the arguments of that tool are held to beside its own:
+                `{"properties": {"price": {"maximum": 300}}}`.
+            how: see `How`.
 
         Raises:
             Ended: a bound of the run is met, or no attempt gave a usable action.
@@ -104,6 +90,8 @@ class Context:
         held = arguments(offered, self.messages, copies=self.model.card.prompt.copies)
         if tool is not None and tool not in held:
             raise UsageError(f"nothing was said that {tool} could be called with")
+        if tool is not None and within is not None:
+            held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
         form = Actions(
             held,
             self.settings.format,
@@ -117,7 +105,7 @@ class Context:
         if outcome.cut and isinstance(action, Call):
             self.messages.append(Message("tool", "error: the call was cut off because it grew too long; write less"))
             self.bounds.came_to(action, "cut off")
-            return await self.act(tool, **how)
+            return await self.act(tool, within=within, **how)
         return action
 
     async def reply(self, question: str = "", **how: Unpack[How]) -> str:
@@ -352,8 +340,8 @@ class Context:
             messages=[Message("system", system), *shown(how), *self.messages, *asked(question)],
             form=form,
             thinking=thinking,
-            sampling=self.settings.sampling(self.model, thinking, self.steps),
-            max_tokens=min(how.get("tokens", self.limits.step_tokens), self.limits.step_tokens, left),
+            sampling=self.settings.sampling(self.model, thinking, self.bounds.steps),
+            max_tokens=min(how.get("tokens", self.bounds.limits.step_tokens), self.bounds.limits.step_tokens, left),
             constrain=self.settings.constrain,
             retries=self.settings.retries,
             total_tokens=left,
@@ -365,7 +353,7 @@ class Context:
 
     def _end(self, error: BudgetError | StepError, step: Step[Any], path: str, start: float) -> BridleError:
         """What a failed step means for the run."""
-        limits = self.limits
+        limits = self.bounds.limits
         if isinstance(error, BudgetError):
             if step.max_tokens < (step.total_tokens or 0):  # it is the step's own budget that is too small
                 return error
@@ -374,7 +362,7 @@ class Context:
         if error.stop is Stop.DEADLINE:
             return Ended(Status.BUDGET, f"it took longer than {limits.seconds:g} s")
         if error.stop is Stop.BUDGET:
-            return Ended(Status.BUDGET, f"it made {self.usage.output} of {limits.tokens} tokens")
+            return Ended(Status.BUDGET, f"it made {self.bounds.usage.output} of {limits.tokens} tokens")
         return Ended(Status.FAILED, error.message)
 
     def _record(self, path: str, attempts: Sequence[Attempt], value: JsonValue, start: float) -> None:

@@ -35,6 +35,7 @@ def _findings(skill: Skill, tools: Sequence[str]) -> Iterator[Finding]:
     told = skill.description if words >= 4 else f"'{skill.description}' hardly says when to use it"
     yield Finding("description", "ok" if words >= 4 else "note", told)
     if skill.allowed_tools is not None:
+        tools = [*tools, *_brought(skill)]
         unknown = [name for name in skill.allowed_tools if name not in tools]
         known = ", ".join(name for name in skill.allowed_tools if name in tools) or "none"
         verdict = "note" if unknown else "ok"
@@ -51,11 +52,19 @@ def _findings(skill: Skill, tools: Sequence[str]) -> Iterator[Finding]:
             yield Finding("file", "bad", f"SKILL.md speaks of {name}, which is not there")
 
 
+def _brought(skill: Skill) -> list[str]:
+    try:
+        return [tool.name for tool in skill.tools()]
+    except SkillError:  # `_way` tells of it
+        return []
+
+
 def _way(skill: Skill) -> Finding:
     """How it is done, tried as far as that goes without doing it."""
     way = next((name for name in ("skill.py", "steps.yaml") if (skill.folder / name).is_file()), "")
     try:
         skill.load()
+        skill.tools()
     except SkillError as error:
         return Finding(way, "bad", error.message)
     return Finding("way", "ok", way or "the plain loop, with its instructions")

@@ -1,0 +1,72 @@
+"""The travel skill: what a traveller named is what can be booked, whatever the model wants."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import laws
+from bridle.agent import Agent, Run
+from bridle.catalogue import catalogue
+from bridle.journal import Journal, Status
+from conftest import scripted_model
+
+TRIP = {"origin": "Oslo", "destination": "Rome", "first_day": "2026-12-04", "last_day": "2026-12-06", "most": 400}
+
+
+def travel(replies: list[Any], folder: Path, journal: Journal, **options: Any) -> Run:
+    said = [it if isinstance(it, str) else json.dumps(it) for it in replies]
+    with scripted_model(said) as model:
+        result = Agent(model, workspace=folder, journal=journal, skill="travel", **options).run("Book me a flight.")
+    laws.law_of_history(journal, result.id)
+    return result
+
+
+def flights() -> list[dict[str, Any]]:
+    skill = catalogue().find("travel")
+    assert skill.load()
+    module: Any = sys.modules["bridle_skill_travel"]
+    return [it for day in (4, 5, 6) for it in module.timetable("Oslo", "Rome", datetime.date(2026, 12, day))]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 1000), st.integers(0, 9_999), st.sampled_from(["2026-12-01", "2026-12-05", "2027-01-01"]))
+def test_no_flight_outside_the_bounds_can_be_booked(most: int, price: int, day: str) -> None:
+    """Whatever the model tries to say."""
+    fitting = [it for it in flights() if it["price"] <= most]
+    wanted = {"tool": "book_flight", "args": {"flight": "BR999", "day": day, "price": price}}
+    with TemporaryDirectory() as folder, Journal(Path(folder) / "journal.db") as journal:
+        result = travel(["book", {**TRIP, "most": most}, wanted], Path(folder), journal)
+    assert result.status is Status.DONE
+    if not fitting:
+        assert "No flight" in (result.answer or "")
+    else:
+        assert dict(result.calls[-1].args) in fitting
+
+
+def test_looking_books_nothing(journal: Journal, tmp_path: Path) -> None:
+    result = travel(["look", {**TRIP, "most": 9_000}], tmp_path, journal)
+    assert [it.tool for it in result.calls] == ["find_flights"]
+    assert len((result.answer or "").splitlines()) == len(flights()) > 0
+
+
+def test_a_booking_is_cancelled(journal: Journal, tmp_path: Path) -> None:
+    assert travel(["cancel"], tmp_path, journal).answer == "There is no booking."
+    booked = travel(["book", {**TRIP, "most": 9_000}, "{"], tmp_path, journal)
+    assert booked.status is Status.DONE
+    wanted = {"tool": "cancel_booking", "args": {"booking": "B777"}}
+    assert travel(["cancel", wanted], tmp_path, journal).answer == "B001 is cancelled"
+    assert json.loads((tmp_path / "bookings.json").read_text(encoding="utf-8")) == {}
+
+
+def test_days_that_are_none_are_asked_about(journal: Journal, tmp_path: Path) -> None:
+    backwards = {**TRIP, "first_day": "2026-12-09"}
+    result = travel(["look", backwards], tmp_path, journal)
+    assert (result.status, result.question) == (Status.PAUSED, "On which days? At most 14 of them can be looked at.")
