@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from bridle.errors import ToolError, UsageError
-from bridle.tool import CallKey, Observation, Service
+from bridle.tool import CallKey, Effect, Observation, Service
 from bridle.toolbox import TOOLBOX, Workspace
 from bridle.toolbox.calculator import evaluate, show
 from bridle.toolbox.dates import Clock, read_date, read_time
@@ -361,3 +361,56 @@ def test_tables_are_plain_data(desk: Desk) -> None:
     assert desk("query_table", path="odd.csv", operation="rows").text == "a, b\nx,1, 2\ny, "
     (desk.folder / "empty.csv").write_text("", encoding="utf-8")
     assert "is empty" in desk("query_table", path="empty.csv", operation="count").text
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "write_file": {"path": "todo.txt", "content": "all is done"},
+    "add_note": {"text": "call Anna"},
+    "add_event": {"title": "lunch", "date": "2026-12-04"},
+    "draft_mail": {"to": "anna@example.org", "subject": "hello"},
+}
+
+
+def told(desk: Desk) -> dict[str, str]:
+    """What a person sees of the workspace."""
+    seen = {name: desk(name).text for name in ("find_notes", "list_events", "list_files")}
+    return {**seen, **{it: desk("read_file", path=it).text for it in ("todo.txt",)}}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_tool_did_is_taken_back(name: str, desk: Desk) -> None:
+    for opened in ("find_notes", "list_events"):  # which makes their files
+        desk(opened)
+    desk("add_event", key="before", title="tea", date="2026-12-01")
+    desk("add_note", key="before", text="stay")
+    (desk.folder / "drafts").mkdir()
+    before = told(desk)
+    seen = desk(name, key="run/1", **CHANGES[name])
+    assert seen.ok
+    services = {**desk.services, CallKey: CallKey("run/1")}
+    back = asyncio.run(TOOLS[name].take_back(CHANGES[name], seen.value, services))
+    assert back.ok, back.text
+    assert told(desk) == before
+    assert not list((desk.folder / "drafts").iterdir())
+
+
+def test_every_tool_that_changes_something_can_take_it_back() -> None:
+    changing = {tool.name for tool in TOOLBOX if tool.effect is not Effect.PURE}
+    assert {name for name, tool in TOOLS.items() if tool.undo} == changing == set(CHANGES)
+
+
+def test_a_file_that_was_changed_since_is_left_as_it_is(desk: Desk) -> None:
+    desk("write_file", key="run/1", path="new.txt", content="mine")
+    desk("write_file", key="run/2", path="new.txt", content="theirs")
+
+    def back(number: int, content: str) -> Observation:
+        services = {**desk.services, CallKey: CallKey(f"run/{number}")}
+        args = {"path": "new.txt", "content": content}
+        return asyncio.run(TOOLS["write_file"].take_back(args, "", services))
+
+    assert back(1, "mine").text == "error: new.txt was changed since, and is left as it is"
+    assert back(2, "theirs").ok
+    assert back(1, "mine").ok
+    assert not (desk.folder / "new.txt").exists()
+    assert not back(1, "mine").ok
+    assert not asyncio.run(TOOLS["calculate"].take_back({}, "")).ok

@@ -56,6 +56,8 @@ class CallMade:
     args: Mapping[str, JsonValue]
     result: JsonValue
     ok: bool
+    key: str = ""
+    """Names it for ever."""
 
 
 @dataclass
@@ -67,6 +69,8 @@ class Bounds:
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
     calls: list[CallMade] = field(default_factory=list[CallMade])
+    undone: set[str] = field(default_factory=set[str])
+    """Keys of calls that were taken back."""
     _uses: Counter[str] = field(default_factory=Counter[str])
     _same: Counter[str] = field(default_factory=Counter[str])
 

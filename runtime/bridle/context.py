@@ -11,13 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypedDict, TypeVar, cast, overload
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
 from bridle.bounds import Bounds, CallMade, Ended
 from bridle.brief import arguments, brief
+from bridle.calling import make, take_back
 from bridle.decide import PLAIN, Calibration, Decision, choose
 from bridle.delegate import NOBODY, Delegate, Delegates, Work
 from bridle.engine.base import Stop
@@ -32,11 +33,18 @@ from bridle.prompt import Message
 from bridle.record import Recorder, as_json
 from bridle.review import CRITIC, Review
 from bridle.step import Outcome, Step, StepError, take
-from bridle.tool import CallKey, Observation, Service, Tool
+from bridle.tool import Observation, Service, Tool
 from bridle.turn import Attempt, Progress, Writer
 from bridle.vote import Vote, vote
 
 T = TypeVar("T")
+
+
+class _Means(TypedDict):
+    recorder: Recorder
+    bounds: Bounds
+    services: Mapping[type[Service], Service]
+
 
 VARIED = 0.8
 """The temperature of a vote where the model would always say the same."""
@@ -187,18 +195,19 @@ class Context:
             call = Call(call, args)
             spelled = Actions({call.tool: {}}, self.settings.format, self.model.style).spell(call)
             self.messages.append(Message("assistant", spelled))
-        self.bounds.left()
-        tool = self._tool(call.tool)
-        self.bounds.use(tool.name)
         self._calls += 1
         key = f"{self.recorder.run}/{self.place}{self._calls}"
-        self.recorder.intent(key, call, tool.effect)
-        observation = await tool.call(call.args, {**self.services, CallKey: CallKey(key)})
-        self.recorder.outcome(key, tool.name, observation)
-        self.bounds.calls.append(CallMade(tool.name, call.args, observation.value, observation.ok))
+        observation = await make(call, self._tool(call.tool), key, **self._means())
         self.messages.append(Message("tool", observation.text))
         self.bounds.came_to(call, observation.text)
         return observation
+
+    async def undo(self, calls: Sequence[CallMade]) -> list[CallMade]:
+        """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
+
+        Calls that failed, and those of tools that only look, did nothing.
+        """
+        return await take_back(calls, self.tools, **self._means())
 
     async def ask(self, question: str, kind: type[T] | None = None) -> T | str:
         """Ask the person. The answer is also shown to the model. With `kind`, it is read as that type.
@@ -284,14 +293,18 @@ class Context:
             replace(self, messages=list(self.messages), place=f"{path}.{number}/")
             for number in range(1, len(branches) + 1)
         ]
+        tasks = [branch(it) for branch, it in zip(branches, contexts, strict=True)]
         if self.model.deterministic:
-            return [await branch(it) for branch, it in zip(branches, contexts, strict=True)]
-        tasks = (branch(it) for branch, it in zip(branches, contexts, strict=True))
-        found = await asyncio.gather(*tasks, return_exceptions=True)
+            found = [result for task in tasks for result in await asyncio.gather(task, return_exceptions=True)]
+        else:
+            found = await asyncio.gather(*tasks, return_exceptions=True)
         for it in found:
             if isinstance(it, BaseException):
                 raise it
         return cast("list[T]", found)
+
+    def _means(self) -> _Means:
+        return {"recorder": self.recorder, "bounds": self.bounds, "services": self.services}
 
     def _branch(self, verb: str, instructions: str, messages: list[Message]) -> Context:
         return replace(self, instructions=instructions, messages=messages, place=f"{self._path(verb)}/")

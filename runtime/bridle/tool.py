@@ -84,6 +84,8 @@ class Tool:
     function: Callable[..., object] = field(repr=False)
     arguments: type[BaseModel] = field(repr=False)
     services: Mapping[str, type[Service]] = field(repr=False)
+    undo: Tool | None = field(default=None, repr=False)
+    """Takes back what a call did; None where nothing can, or where there is nothing to take back."""
 
     def signature(self) -> str:
         """The tool as one line of a prompt: `name(needed, other: integer, optional?, where: {city, street})`.
@@ -122,6 +124,19 @@ class Tool:
             message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Observation(False, message, f"error: {message}", time.monotonic() - start)
 
+    async def take_back(
+        self,
+        args: Mapping[str, JsonValue],
+        result: JsonValue,
+        services: Mapping[type[Service], Service] | None = None,
+    ) -> Observation:
+        """Take back what a call with these arguments did, which came to `result`; the services hold the call's key."""
+        if self.undo is None:
+            return Observation(False, "", f"error: nothing takes back what {self.name} did")
+        known = {**args, "result": result}
+        wanted = cast("Mapping[str, JsonValue]", self.undo.schema.get("properties", {}))
+        return await self.undo.call({name: known[name] for name in wanted if name in known}, services)
+
 
 @overload
 def tool(function: Callable[..., object], /) -> Tool: ...
@@ -131,6 +146,7 @@ def tool(
     effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"] = ...,
     name: str | None = ...,
     timeout: float = ...,
+    undo: Callable[..., object] | None = ...,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 def tool(
     function: Callable[..., object] | None = None,
@@ -139,6 +155,7 @@ def tool(
     effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"] = Effect.UNSAFE,
     name: str | None = None,
     timeout: float = 30.0,
+    undo: Callable[..., object] | None = None,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool of a typed function; a decorator with or without arguments.
 
@@ -148,16 +165,23 @@ def tool(
         effect: what a second run would do; the careful answer is the default.
         name: the name the model sees; the function's own if not given.
         timeout: seconds after which a call is stopped.
+        undo: takes back what a call did; of the call's arguments, its `result` and services it takes what it names.
 
     Raises:
         UsageError: a parameter has no annotation, or the function takes `*args` or `**kwargs`.
     """
     if function is None:
-        return lambda f: tool_from(f, Effect(effect), name, timeout)
-    return tool_from(function, Effect(effect), name, timeout)
+        return lambda f: tool_from(f, Effect(effect), name, timeout, undo)
+    return tool_from(function, Effect(effect), name, timeout, undo)
 
 
-def tool_from(function: Callable[..., object], effect: Effect, name: str | None, timeout: float) -> Tool:
+def tool_from(
+    function: Callable[..., object],
+    effect: Effect,
+    name: str | None,
+    timeout: float,
+    undo: Callable[..., object] | None = None,
+) -> Tool:
     """The plain form of `tool`."""
     name = name or function.__name__
     hints = get_type_hints(function, include_extras=True)
@@ -179,7 +203,9 @@ def tool_from(function: Callable[..., object], effect: Effect, name: str | None,
         fields[parameter.name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
     arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
     schema = _without_nulls(cast("dict[str, JsonValue]", arguments.model_json_schema()))
-    return Tool(name, description or name.replace("_", " "), schema, effect, timeout, function, arguments, services)
+    back = tool_from(undo, Effect.IDEMPOTENT, None, timeout) if undo else None
+    told = description or name.replace("_", " ")
+    return Tool(name, told, schema, effect, timeout, function, arguments, services, back)
 
 
 def render(value: JsonValue) -> str:

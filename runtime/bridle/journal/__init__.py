@@ -18,6 +18,7 @@ from bridle.journal.event import (
     Status,
     StepTaken,
     Tokens,
+    Undone,
 )
 from bridle.journal.store import Journal, RunSummary
 
@@ -41,4 +42,5 @@ __all__ = [
     "Status",
     "StepTaken",
     "Tokens",
+    "Undone",
 ]

@@ -199,6 +199,16 @@ class CallAnswered(_Body):
     seconds: float
 
 
+class Undone(_Body):
+    """What a call did was taken back, or could not be."""
+
+    kind: Literal["undone"] = "undone"
+    key: str
+    tool: str
+    ok: bool
+    text: str
+
+
 class Heard(_Body):
     """A person said something: an answer to a question."""
 
@@ -246,6 +256,7 @@ Body: TypeAlias = (
     | Returned
     | CallIntended
     | CallAnswered
+    | Undone
     | Heard
     | RunEnded
     | RunJudged

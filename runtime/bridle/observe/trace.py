@@ -26,6 +26,7 @@ from bridle.journal import (
     RunSummary,
     Status,
     StepTaken,
+    Undone,
 )
 from bridle.observe.progress import arguments, shorten
 
@@ -80,6 +81,8 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
             case CallAnswered(ok=ok, text=text, seconds=seconds):
                 style = "green" if ok else "red"
                 tree.add(f"[dim]{event.number}[/]   [{style}]{escape(shorten(text, 400))}[/] [dim]{_time(seconds)}[/]")
+            case Undone(ok=ok, text=text):
+                tree.add(f"[dim]{event.number}[/] undone: [{'green' if ok else 'red'}]{escape(shorten(text, 400))}[/]")
             case Heard():
                 tree.add(f"[dim]{event.number}[/] asked: {escape(body.question)}\n  [cyan]{escape(body.text)}[/]")
             case RunEnded():

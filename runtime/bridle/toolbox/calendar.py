@@ -19,7 +19,15 @@ CALENDAR = "calendar.ics"
 """The file in the workspace."""
 
 
-@tool(effect="idempotent")
+def remove_event(workspace: Workspace, key: CallKey) -> str:
+    """Remove the event that a call put in the calendar."""
+    calendar = _read(workspace)
+    calendar.subcomponents = [it for it in calendar.subcomponents if str(it.get("uid")) != key.value]
+    workspace.write_bytes(CALENDAR, calendar.to_ical())
+    return "the event is removed"
+
+
+@tool(effect="idempotent", undo=remove_event)
 def add_event(
     workspace: Workspace, clock: Clock, key: CallKey, title: str, date: str, time: str | None = None, minutes: int = 60
 ) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatch
 
 from bridle.errors import ToolError
-from bridle.tool import tool
+from bridle.tool import CallKey, tool
 from bridle.toolbox.workspace import FILE_LIMIT, Workspace
 
 MATCH_LIMIT = 100
@@ -70,9 +70,16 @@ def read_file(workspace: Workspace, path: str) -> str:
     return workspace.read_text(path)
 
 
-@tool(effect="idempotent")
-def write_file(workspace: Workspace, path: str, content: str) -> str:
+def unwrite(workspace: Workspace, key: CallKey, path: str, content: str) -> str:
+    """Make a file what it was before it was written."""
+    workspace.put_back(key.value, path, content.encode())
+    return f"{path} is what it was before"
+
+
+@tool(effect="idempotent", undo=unwrite)
+def write_file(workspace: Workspace, key: CallKey, path: str, content: str) -> str:
     """Write a text file."""
+    workspace.keep(key.value, path)
     written = workspace.write_bytes(path, content.encode())
     return f"Wrote {workspace.name(written)}"
 

@@ -15,7 +15,14 @@ from bridle.toolbox.workspace import Workspace
 _ADDRESS = re.compile(r"[^@\s<>,;:\"()]+@[^@\s<>,;:\"()]+")
 
 
-@tool(effect="idempotent")
+def remove_draft(workspace: Workspace, key: CallKey, subject: str) -> str:
+    """Remove the draft that a call wrote."""
+    path = workspace.path(_file(subject, key))
+    path.unlink(missing_ok=True)
+    return f"{workspace.name(path)} is removed"
+
+
+@tool(effect="idempotent", undo=remove_draft)
 def draft_mail(workspace: Workspace, key: CallKey, to: str, subject: str, body: str = "") -> str:
     """Write a mail draft.
 
@@ -32,10 +39,14 @@ def draft_mail(workspace: Workspace, key: CallKey, to: str, subject: str, body: 
     message["Subject"] = subject
     message["X-Unsent"] = "1"
     message.set_content(body)
-    words = re.sub(r"[^a-z0-9]+", "-", subject.casefold()).strip("-")[:40] or "draft"
-    name = f"drafts/{words}-{hashlib.sha256(key.value.encode()).hexdigest()[:6]}.eml"
+    name = _file(subject, key)
     workspace.write_bytes(name, message.as_bytes())
     return f"Draft to {', '.join(people)} saved as {name}"
+
+
+def _file(subject: str, key: CallKey) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", subject.casefold()).strip("-")[:40] or "draft"
+    return f"drafts/{words}-{hashlib.sha256(key.value.encode()).hexdigest()[:6]}.eml"
 
 
 def _address(person: str) -> Address:

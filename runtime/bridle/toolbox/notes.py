@@ -20,7 +20,14 @@ NOTES = "notes.db"
 """The file in the workspace."""
 
 
-@tool(effect="idempotent")
+def remove_note(workspace: Workspace, key: CallKey) -> str:
+    """Remove the note that a call saved."""
+    with closing(_open(workspace)) as notes:
+        notes.execute("DELETE FROM note WHERE key = ?", (key.value,))
+    return "the note is removed"
+
+
+@tool(effect="idempotent", undo=remove_note)
 def add_note(workspace: Workspace, clock: Clock, key: CallKey, text: str) -> str:
     """Save a note."""
     if not text.strip():

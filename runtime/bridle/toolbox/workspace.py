@@ -6,14 +6,18 @@ still be inside. The final open refuses to follow a link, so that a link swapped
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 
 from bridle.errors import ToolError, UsageError
 from bridle.tool import Service
 
+KEPT = ".bridle/before"
+"""The folder of what files were before they were written."""
 FILE_LIMIT = 4 * 1024 * 1024
 """Bytes: larger files are neither read nor searched."""
 
@@ -101,7 +105,7 @@ class Workspace(Service):
             raise ToolError("the workspace is for reading only")
         if path.is_dir():
             raise ToolError(f"{name} is a folder, not a file")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "xb") as file:
@@ -114,6 +118,38 @@ class Workspace(Service):
                 temporary.unlink()
             raise ToolError(f"{name} cannot be written: {error.strerror}") from None
         return path
+
+    def keep(self, key: str, name: str) -> None:
+        """Keep what a file is now, to put it back with `put_back`; a key that is kept already stays as it is.
+
+        Raises:
+            ToolError: it cannot be kept.
+        """
+        path, kept = self.path(name), self._kept(key)
+        if not kept.exists():
+            self.write_bytes(f"{KEPT}/.gitignore", b"*\n")
+            self.write_bytes(self.name(kept), (b"+" + path.read_bytes()) if path.is_file() else b"-")
+
+    def put_back(self, key: str, name: str, written: bytes) -> None:
+        """Make a file what it was before it was written.
+
+        Raises:
+            ToolError: it is something else by now, or nothing was kept.
+        """
+        path, kept = self.path(name), self._kept(key)
+        if not kept.is_file():
+            raise ToolError(f"what {name} was before is not known")
+        if not path.is_file() or path.read_bytes() != written:
+            raise ToolError(f"{name} was changed since, and is left as it is")
+        before = kept.read_bytes()
+        if before.startswith(b"+"):
+            self.write_bytes(name, before[1:])
+        else:
+            path.unlink()
+        kept.unlink()
+
+    def _kept(self, key: str) -> Path:
+        return self.root / KEPT / hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def files(self, folder: str = ".") -> Iterator[Path]:
         """The regular files below a folder, sorted, without hidden ones; links are not followed.
