@@ -169,3 +169,17 @@ def test_results_are_rendered_for_reading() -> None:
     assert render([]) == "nothing"
     assert render({"é": [1]}) == '{"é": [1]}'
     assert render("x" * (RESULT_LIMIT + 5)).endswith("[5 more characters not shown]")
+
+
+def test_a_result_that_cannot_be_is_not_believed() -> None:
+    @tool(effect="pure", doubt=lambda price: "a price is above zero" if price <= 0 else "")
+    def price(item: str) -> int:
+        """Tell a price."""
+        return len(item) - 3
+
+    assert call(price, item="lamp").value == 1
+    refused = call(price, item="mug")
+    assert (refused.ok, refused.text) == (
+        False,
+        "error: price gave a result that is not believed: a price is above zero",
+    )

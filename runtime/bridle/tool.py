@@ -86,6 +86,8 @@ class Tool:
     services: Mapping[str, type[Service]] = field(repr=False)
     undo: Tool | None = field(default=None, repr=False)
     """Takes back what a call did; None where nothing can, or where there is nothing to take back."""
+    doubt: Callable[[Any], str] | None = field(default=None, repr=False)
+    """Says why a result is not to be believed; empty if it is."""
 
     def signature(self) -> str:
         """The tool as one line of a prompt: `name(needed, other: integer, optional?, where: {city, street})`.
@@ -114,6 +116,8 @@ class Tool:
         try:
             values = self.check(args) | _hand_over(self, services or {})
             result = await _run(self, values)
+            if self.doubt and (why := self.doubt(result)):
+                raise ToolError(f"{self.name} gave a result that is not believed: {why}")
             value = cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json"))
             return Observation(True, value, render(value), time.monotonic() - start)
         except BridleError as error:
@@ -147,6 +151,7 @@ def tool(
     name: str | None = ...,
     timeout: float = ...,
     undo: Callable[..., object] | None = ...,
+    doubt: Callable[[Any], str] | None = ...,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 def tool(
     function: Callable[..., object] | None = None,
@@ -156,6 +161,7 @@ def tool(
     name: str | None = None,
     timeout: float = 30.0,
     undo: Callable[..., object] | None = None,
+    doubt: Callable[[Any], str] | None = None,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool of a typed function; a decorator with or without arguments.
 
@@ -166,13 +172,14 @@ def tool(
         name: the name the model sees; the function's own if not given.
         timeout: seconds after which a call is stopped.
         undo: takes back what a call did; of the call's arguments, its `result` and services it takes what it names.
+        doubt: says why a result is not to be believed (then the call failed); empty if it is.
 
     Raises:
         UsageError: a parameter has no annotation, or the function takes `*args` or `**kwargs`.
     """
     if function is None:
-        return lambda f: tool_from(f, Effect(effect), name, timeout, undo)
-    return tool_from(function, Effect(effect), name, timeout, undo)
+        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt)
+    return tool_from(function, Effect(effect), name, timeout, undo, doubt)
 
 
 def tool_from(
@@ -181,6 +188,7 @@ def tool_from(
     name: str | None,
     timeout: float,
     undo: Callable[..., object] | None = None,
+    doubt: Callable[[Any], str] | None = None,
 ) -> Tool:
     """The plain form of `tool`."""
     name = name or function.__name__
@@ -205,7 +213,7 @@ def tool_from(
     schema = _without_nulls(cast("dict[str, JsonValue]", arguments.model_json_schema()))
     back = tool_from(undo, Effect.IDEMPOTENT, None, timeout) if undo else None
     told = description or name.replace("_", " ")
-    return Tool(name, told, schema, effect, timeout, function, arguments, services, back)
+    return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt)
 
 
 def render(value: JsonValue) -> str:
