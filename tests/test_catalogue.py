@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from bridle.agent import Agent
 from bridle.catalogue import PLACE, Trust, catalogue
 from bridle.errors import SkillError, UsageError
 from bridle.inspection import inspect_skill
+from bridle.journal import Journal, StepTaken
+from conftest import scripted_model
 
 
 def put(top: Path, name: str, about: str = "It greets who comes in.", **files: str) -> Path:
@@ -102,3 +105,35 @@ def test_a_skill_of_a_project_that_is_not_trusted_is_left_alone(bridle: Any) -> 
     checked = bridle("skills", "check", f"{PLACE / 'local'}", "--json")
     assert checked.code == 1
     assert bridle("skills", "trust", "nowhere").code == 2
+
+
+SHOTS = """
+- request: Remember to call Anna
+  tool: add_note
+  args: {text: call Anna}
+- request: Book a table
+  tool: book_table
+- request: Write it down
+  ask: What should I write down?
+"""
+
+
+def test_examples_of_a_skill_are_shown_where_they_fit(journal: Journal, tmp_path: Path) -> None:
+    folder = put(tmp_path, "greet", examples_yaml=SHOTS)
+    with scripted_model(['{"answer": "done"}']) as model:
+        result = Agent(model, workspace=tmp_path, journal=journal, skill=str(folder)).run("Remember the milk")
+    [prompt] = [it.body.prompt_text for it in journal.events(result.id) if isinstance(it.body, StepTaken)]
+    shown = [
+        "Remember to call Anna", '{"tool": "add_note", "args": {"text": "call Anna"}}',
+        "Write it down", '{"ask": "What should I write down?"}', "Remember the milk",
+    ]  # fmt: skip
+    assert sorted(shown, key=prompt.index) == shown
+    assert "Book a table" not in prompt, "that tool is not there"
+    assert {it.verdict for it in inspect_skill(folder, [])} == {"ok"}
+
+
+@pytest.mark.parametrize("wrong", ["- request: x", "- tool: y", "3", "- request: x\n  tool: a\n  ask: b", "- a: ["])
+def test_examples_that_are_none_are_told(wrong: str, tmp_path: Path) -> None:
+    folder = put(tmp_path, "greet", examples_yaml=wrong)
+    [found] = [it for it in inspect_skill(folder, []) if it.verdict == "bad"]
+    assert "examples.yaml" in found.detail

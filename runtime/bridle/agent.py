@@ -168,6 +168,7 @@ class Agent:
             listen_progress=self._on_progress,
             answer_question=self._answer,
             catalogue=self.catalogue,
+            shots=self.skill.shots(),
         )
         workspace = cast("Workspace", self._services[Workspace])
         started = RunStarted(

@@ -32,6 +32,7 @@ from bridle.model import Model
 from bridle.prompt import Message
 from bridle.record import Recorder, as_json
 from bridle.review import CRITIC, Review
+from bridle.shots import Shot
 from bridle.step import Outcome, Step, StepError, take
 from bridle.tool import Observation, Service, Tool
 from bridle.turn import Attempt, Progress, Writer
@@ -70,6 +71,8 @@ class Context:
     """Asks the person at once; without one (or if it gives None) a question pauses the run."""
     catalogue: Delegates = NOBODY
     """The skills that a task can be given to."""
+    shots: Sequence[Shot] = ()
+    """Examples of what is to be done about requests."""
     place: str = ""
     """Where in its run it is: empty, or the verb that it was made for, as `parallel#1.2/`."""
 
@@ -107,6 +110,9 @@ class Context:
             {it.name: it.check for it in offered},
             () if tool else ("answer", "ask"),
         )
+        if self.shots and not self.model.card.prompt.terse:
+            known = [it for it in self.shots if (it.tool in held if it.tool else tool is None)]
+            how = {"examples": [(it.request, form.spell(it.action)) for it in known], **how}
         outcome = await self._step("act", form, offered, **how)
         action = outcome.value
         self.messages.append(Message("assistant", form.spell(action), outcome.thinking))
@@ -274,6 +280,7 @@ class Context:
         ]
         if given and (why := given.unfit(child)):
             raise SkillError(f"the skill '{given.name}' cannot be used: {why}")
+        child.shots = given.shots() if given else ()
         path = child.place.rstrip("/")
         function = work if callable(work) else work.load()
         name = given.name if given else getattr(work, "__name__", "")

@@ -10,6 +10,7 @@ from bridle.errors import UsageError
 
 if TYPE_CHECKING:
     from bridle.context import Context
+    from bridle.shots import Shot
     from bridle.tool import Tool
 
 T = TypeVar("T")
@@ -45,6 +46,10 @@ class Delegate(Protocol):
 
     def tools(self) -> Sequence[Tool]:
         """The tools that it brings along."""
+        ...
+
+    def shots(self) -> Sequence[Shot]:
+        """Examples of what is to be done about requests."""
         ...
 
     def load(self) -> Work[str]:

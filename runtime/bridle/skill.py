@@ -25,6 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bridle.context import Context
 from bridle.errors import SkillError, describe
 from bridle.shelf import shelf
+from bridle.shots import FILE as SHOTS
+from bridle.shots import Shot, read_shots
 from bridle.tool import Tool
 from bridle.workflow import read_flow
 
@@ -103,6 +105,14 @@ class Skill:
         if not all(isinstance(it, Tool) for it in brought):
             raise SkillError(f"TOOLS in {self.folder / 'skill.py'} are no tools; see bridle.tool.tool")
         return tuple(brought)
+
+    def shots(self) -> Sequence[Shot]:
+        """Examples of what is to be done about requests: its examples.yaml.
+
+        Raises:
+            SkillError: they cannot be read.
+        """
+        return () if self.work is not None else read_shots(self.folder)
 
     @cached_property
     def _module(self) -> ModuleType | None:
@@ -192,7 +202,8 @@ def read_skill(folder: Path) -> Skill:
     ways = [path for path in (folder / "skill.py", folder / "steps.yaml") if path.is_file()]
     if len(ways) > 1:
         raise SkillError(f"{folder} has both skill.py and steps.yaml; one of them says how it is done")
-    digest = hashlib.sha256(b"".join([text.encode(), *(way.read_bytes() for way in ways)])).hexdigest()
+    read = [path for path in (*ways, folder / SHOTS) if path.is_file()]
+    digest = hashlib.sha256(b"".join([text.encode(), *(path.read_bytes() for path in read)])).hexdigest()
     return Skill(front.name, front.description, match[2].strip(), folder, allowed, digest)
 
 
