@@ -41,6 +41,15 @@ def test_skills_come_from_three_shelves(tmp_path: Path) -> None:
     assert catalogue(user, project, trust).untrusted == [project / PLACE], "what changed is trusted anew"
 
 
+def test_what_a_skill_leaves_behind_is_no_change(tmp_path: Path) -> None:
+    trust = Trust(tmp_path / "trusted.json")
+    put(tmp_path, "local", skill_py="async def run(context):\n    return 'x'\n")
+    trust.give(tmp_path / PLACE)
+    assert catalogue(None, tmp_path, trust).find("local").load()
+    assert not (tmp_path / PLACE / "local" / "__pycache__").exists()
+    assert not catalogue(None, tmp_path, trust).untrusted
+
+
 def test_a_broken_skill_spoils_no_other(tmp_path: Path) -> None:
     put(tmp_path, "good")
     put(tmp_path, "bad", "")

@@ -171,6 +171,19 @@ def test_branches_keep_apart_and_come_in_order(journal: Journal, tmp_path: Path)
     assert keys == {f"{result.id}/parallel#1.1/1", f"{result.id}/parallel#1.2/1"}
 
 
+def test_a_branch_begins_where_the_conversation_is(journal: Journal, tmp_path: Path) -> None:
+    async def look(context: Context) -> list[str]:
+        return [it.role for it in context.messages]
+
+    async def work(context: Context) -> str:
+        """Look, then look from branches."""
+        await context.call("weather", city="Oslo")
+        assert await context.parallel(look, look) == [["user", "assistant", "tool"]] * 2
+        return ""
+
+    assert run(work, [], tmp_path, journal).status is Status.DONE
+
+
 def test_every_branch_comes_to_its_end_before_an_error_is_told(journal: Journal, tmp_path: Path) -> None:
     done: list[str] = []
 

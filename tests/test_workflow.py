@@ -231,6 +231,9 @@ LATE = {
     "- call: nothing": "there is no tool 'nothing'",
     "- delegate: nobody\n  task: x": "there is no skill 'nobody'",
     "- set: 3": "'set' needs a mapping",
+    "- call: weather\n  with: 3": "line 1, column 3: 'call' cannot be done",
+    "- while: '{{ true }}'\n  most: many\n  do: [{note: x}]": "line 1, column 3: 'while' cannot be done",
+    "- reply: x\n  examples: [3]": "line 1, column 3: 'reply' cannot be done",
 }
 
 

@@ -103,9 +103,9 @@ def catalogue(user: Path | None = None, project: Path | None = None, trust: Trus
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files below a folder."""
+    """SHA-256 over the names and contents of all files below a folder, but for compiled ones, which nothing reads."""
     state = hashlib.sha256()
-    for path in sorted(it for it in folder.rglob("*") if it.is_file()):
+    for path in sorted(it for it in folder.rglob("*") if it.is_file() and "__pycache__" not in it.parts):
         state.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         state.update(path.read_bytes())
     return state.hexdigest()

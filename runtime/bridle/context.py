@@ -79,8 +79,6 @@ class Context:
     def __post_init__(self) -> None:
         self._verbs: Counter[str] = Counter()
         self._calls = 0
-        if not any(message.role == "user" for message in self.messages[-1:]):
-            self.messages.append(Message("user", self.task))
 
     async def act(
         self, tool: str | None = None, *, within: Mapping[str, JsonValue] | None = None, **how: Unpack[How]

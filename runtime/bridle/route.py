@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bridle.context import Context
 from bridle.delegate import Delegate
+from bridle.model import Model
 
 MARGIN = 0.25
 """How much likelier the first has to be than the second."""
@@ -24,9 +25,10 @@ class Route:
 
     skill: str
     """Empty if it is for none of them."""
-    probability: float
-    margin: float
-    """Between the first and the second, as the model has it."""
+    probability: float | None
+    """As the model has it; None behind a server, which tells no probabilities."""
+    margin: float | None
+    """Between the first and the second."""
     question: str = ""
     """What the person was asked, if the model was not sure."""
 
@@ -34,14 +36,19 @@ class Route:
 async def route(context: Context, skills: Sequence[Delegate], margin: float = MARGIN) -> Route:
     """The skill for the task of a context.
 
+    A model behind a server just chooses.
+
     Raises:
         Ended: two are close and nobody is there to say which: the run pauses with the question.
-        UsageError: the model is behind a server, which tells no probabilities.
     """
     fitting = [skill for skill in skills if not skill.unfit(context)]
     options = [*(skill.name for skill in fitting), NONE]
     told = "\n".join(f"- {skill.name}: {skill.description}" for skill in fitting)
-    decision = await context.decide(f"{told}\n- {NONE}: nothing of this\n{QUESTION}", options)
+    question = f"{told}\n- {NONE}: nothing of this\n{QUESTION}"
+    if not isinstance(context.model, Model):
+        chosen = await context.choose(options, question)
+        return Route("" if chosen == NONE else chosen, None, None)
+    decision = await context.decide(question, options)
     ranked = sorted(zip(decision.probabilities, options, strict=True), reverse=True)
     (best, first), (next_best, second) = ranked[:2]
     if best - next_best >= margin:

@@ -16,5 +16,6 @@ async def run(context: Context) -> str:
     found = await route(context, skills)
     if not found.skill:
         return "I have no skill for that."
-    context.note(f"{found.skill} ({found.probability:.0%})")
+    sure = "" if found.probability is None else f" ({found.probability:.0%})"
+    context.note(f"{found.skill}{sure}")
     return await context.delegate(context.catalogue.find(found.skill), context.task)

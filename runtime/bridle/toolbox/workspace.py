@@ -120,13 +120,15 @@ class Workspace(Service):
         return path
 
     def keep(self, key: str, name: str) -> None:
-        """Keep what a file is now, to put it back with `put_back`; a key that is kept already stays as it is.
+        """Keep what a file is now, to put it back with `put_back`, unless it is large (`FILE_LIMIT`).
+
+        A key that is kept already stays as it is.
 
         Raises:
             ToolError: it cannot be kept.
         """
         path, kept = self.path(name), self._kept(key)
-        if not kept.exists():
+        if not kept.exists() and not (path.is_file() and path.stat().st_size > FILE_LIMIT):
             self.write_bytes(f"{KEPT}/.gitignore", b"*\n")
             self.write_bytes(self.name(kept), (b"+" + path.read_bytes()) if path.is_file() else b"-")
 

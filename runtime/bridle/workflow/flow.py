@@ -98,7 +98,10 @@ class _Run:
 
     async def _step(self, step: Step) -> None:
         try:
-            value = await self._verbs[step.verb](step)
+            try:
+                value = await self._verbs[step.verb](step)
+            except (TypeError, ValueError) as error:  # an option is not what it should be
+                raise SkillError(f"{step.place}: '{step.verb}' cannot be done: {error}") from None
         except BridleError as error:
             if "on error" not in step.blocks or (isinstance(error, Ended) and error.status in _OURS):
                 raise
