@@ -55,6 +55,8 @@ bench: $(READY)
 colt: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
 	$(BIN)/python models/colt/recipe/make.py
+	$(BIN)/python models/colt/recipe/suite.py build/colt-suite --cases 100
+	$(BIN)/bridle eval build/colt-suite
 
 clean:
 	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -201,11 +201,14 @@ def test_a_thought_can_be_held_to_the_next_move(compiler: Compiler) -> None:
         tokens = vocabulary.tokenize(f"{thought}</t>", False)
         return matcher.validate_tokens(tokens) == len(tokens)
 
-    assert holds("use read_file")
-    assert holds("read_file needs path")
-    assert holds("no tool fits")
-    assert not holds("use write_file")
-    assert not holds("read_file needs folder")
+    assert holds("tool: read_file; needs: path; have: notes/a.txt")
+    assert holds("tool: read_file; needs: path; missing: path")
+    assert holds("tool: list_files; have: notes")
+    assert holds("tool: list_files")
+    assert holds("tool: none")
+    assert not holds("tool: write_file; needs: path, content")
+    assert not holds("tool: read_file; needs: path; missing: folder")
+    assert not holds("tool: read_file; needs: folder")
     assert not holds("let me see")
     assert holds("let me see", {}), "without tools the thought is free"
 

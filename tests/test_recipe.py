@@ -14,6 +14,7 @@ from bridle.errors import BridleError
 from bridle.evals.cases import read_suite
 from bridle.grammar.action import Ask, Call
 from bridle.grammar.check import checker
+from bridle.model import Model
 from bridle.prompt import Message
 from bridle.shelf import shelf
 
@@ -60,6 +61,22 @@ def test_every_call_can_be_made(recipe: Any, world: dict[str, str]) -> None:
                 calls += 1
             said.append(Message("tool" if isinstance(action, Call) else "user", following))
     assert calls > 60 or world.get("only") == "refusal"
+
+
+@pytest.mark.parametrize("world", WORLDS[::3], ids=str)
+def test_every_thought_can_be_thought(recipe: Any, world: dict[str, str], colt: Model) -> None:
+    """Under the form that colt's card names."""
+    sessions = recipe("sessions")
+    maker = sessions.Maker(12, sessions.World(**world))
+    for _ in range(25):
+        tools, inventions = maker.tools()
+        schemas = {tool.name: tool.schema for tool in tools}
+        task = maker.task(tools, inventions)
+        assert colt.thinking is not None
+        thought = colt.compiler.compile(colt.thinking.phase(colt.engine.vocabulary, schemas).grammar).start
+        for _, thinking, _ in task.steps:
+            tokens = colt.engine.vocabulary.tokenize(f"{thinking}{colt.thinking.close}", False)
+            assert thought.deep_copy().validate_tokens(tokens) == len(tokens) <= colt.thinking.budget, thinking
 
 
 def test_what_is_held_out_is_never_shown(recipe: Any) -> None:

@@ -101,6 +101,8 @@ class Card(_Part):
     about: str = ""
     file: str | None = None
     """The GGUF beside the card, if it is bundled."""
+    data: str = ""
+    """SHA-256 of the data that it was trained on, where that can be made again."""
     match: tuple[str, ...] = ()
     """Regular expressions; a model whose `general.name` or file name one of them finds is of this family. Names are
     compared in small letters, with hyphens for spaces and underscores: `qwen-3.5-4b`."""

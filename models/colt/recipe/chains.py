@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from intents import day
+from thoughts import BY_NAME, choice
 from values import Values
 
 from bridle.grammar.action import Action, Answer, Call
@@ -24,7 +25,7 @@ class Chain:
 
 
 def _step(tool: str, result: str, **args: str | int) -> tuple[Action, str, str]:
-    return Call(tool, dict(args)), f"use {tool}", result
+    return Call(tool, dict(args)), choice(BY_NAME[tool], args), result
 
 
 def _end(answer: str) -> tuple[Action, str, str]:

@@ -62,7 +62,7 @@ def sessions(tokenizer: Tokenizer, count: int, seed: int, world: World = SEEN) -
     """`count` generated sessions: most of them short ones, some longer and of the whole toolbox, as colt is used."""
     maker = Maker(seed, world)
     made = (
-        maker.session() if maker.values.chance(0.75) else maker.session(turns=5, share_full=0.6) for _ in range(count)
+        maker.session() if maker.values.chance(0.75) else maker.session(turns=6, share_full=0.6) for _ in range(count)
     )
     return encode(tokenizer, list(made))
 
@@ -81,7 +81,7 @@ def drills(tokenizer: Tokenizer, count: int, seed: int) -> list[Example]:
 
 
 def digest(examples: list[Example]) -> str:
-    """SHA-256 over the token ids, so that a card can say what data it was."""
+    """SHA-256 over the token ids, by which the card says what data it was."""
     state = hashlib.sha256()
     for example in examples:
         state.update(example.ids.tobytes())

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from values import Values
 
-Args: TypeAlias = dict[str, str | float | int]
+Args: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from frames import Half, sentence, words
+from intents import Args
+from pydantic import create_model
 from values import Values
 
 from bridle.tool import Effect, Tool, tool_from
@@ -144,6 +146,8 @@ _GIVEN = {
 }
 _ALWAYS = ("{0} {1}", "{0}: {1}", "{0} is {1}", "with {0} {1}", "the {0} is {1}", "{0} = {1}", "use {0} {1}")
 # fmt: on
+GROUPS = words("details options settings where about")
+"""Arguments that hold others."""
 _PLAIN: dict[str, Any] = {"decimal": float, "number": int, "flag": bool}
 
 
@@ -155,6 +159,14 @@ class Invention:
     verb: str
     object: str
     parameters: tuple[tuple[str, str], ...]
+    group: str = ""
+    """The argument that holds all parameters but the first; none if empty."""
+
+    def args(self, drawn: dict[str, str]) -> Args:
+        """Drawn values as the arguments of a call."""
+        flat: Args = {name: typed(kind, drawn[name]) for name, kind in self.parameters}
+        outer = self.parameters[0][0] if self.group else ""
+        return {outer: flat.pop(outer), self.group: flat} if self.group else flat
 
 
 def invent(values: Values, world: Half, beside: Collection[Invention] = ()) -> Invention:
@@ -187,7 +199,12 @@ def invent(values: Values, world: Half, beside: Collection[Invention] = ()) -> I
     told = tuple(
         (parameter, "|".join(kinds[parameter].__args__) if kind == "choice" else kind) for parameter, kind in parameters
     )
-    return Invention(_make(name, about, kinds), verb, thing, told)
+    group = random.choice(GROUPS) if len(told) > 1 and values.chance(0.25) else ""
+    if group:
+        first, *others = kinds
+        inner: dict[str, Any] = {it: (kinds[it], ...) for it in others}
+        kinds = {first: kinds[first], group: create_model(group.capitalize(), **inner)}
+    return Invention(_make(name, about, kinds), verb, thing, told, group)
 
 
 def ask_for(values: Values, invention: Invention, drawn: dict[str, str], half: Half) -> str:
@@ -225,7 +242,7 @@ def draw(values: Values, kind: str) -> str:
     return values.random.choice(kind.split("|")) if "|" in kind else str(getattr(values, kind)())
 
 
-def typed(kind: str, text: str) -> str | float | int | bool:
+def typed(kind: str, text: str) -> str | float | int:
     """A drawn value as an argument."""
     if kind == "flag":
         return text == "true"

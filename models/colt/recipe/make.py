@@ -1,12 +1,14 @@
 """colt from nothing: data, tokenizer, training, export, quantizing. Run it as `make colt`.
 
 Every stage leaves its result in the work folder and is skipped if that is there; training goes on from its last
-checkpoint. `--short` is for trying changes: a quarter of an hour, and a worse model.
+checkpoint. `--short` is for trying changes: a quarter of an hour, and a worse model. With `--device cuda` the model is
+five times as large, and its batches and its data as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,7 +18,7 @@ import export
 import improve
 import tokenizer
 import torch
-from model import Shape
+from model import LARGE, Shape
 from rich.console import Console
 from sessions import Maker
 from tokenizers import Tokenizer
@@ -43,13 +45,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "colt.gguf")
     parser.add_argument("--seconds", type=float, default=4500.0, help="time to train")
     parser.add_argument("--improve", type=float, default=500.0, help="seconds to learn from what it did right; 0: none")
-    parser.add_argument("--sessions", type=int, default=80_000, help="sessions to train on")
+    parser.add_argument("--sessions", type=int, help="sessions to train on; 80,000, on a GPU 400,000", default=0)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--quantize", default="Q4_K_M")
+    parser.add_argument("--quantize", default="Q8_0")
     options = parser.parse_args()
     if options.short:
-        options.seconds, options.improve, options.sessions = 600.0, 60.0, 20_000
+        options.seconds, options.improve, options.sessions = 600.0, 60.0, options.sessions or 20_000
+    large = options.device != "cpu"
     options.work.mkdir(parents=True, exist_ok=True)
     say = Console(stderr=True).print
 
@@ -59,15 +62,15 @@ def main() -> None:
         tokenizer.train(path)
     words = Tokenizer.from_file(str(path))
 
-    examples = prepare(words, options.work, options.sessions)
-    say(f"{told(examples)}, SHA-256 {data.digest(examples)[:16]}")
-    shape = Shape(vocabulary=words.get_vocab_size())
-    plan = Plan(seconds=options.seconds, device=options.device)
+    examples = prepare(words, options.work, options.sessions or (400_000 if large else 80_000))
+    made_of = data.digest(examples)
+    say(f"{told(examples)}, SHA-256 {made_of[:16]}")
+    shape = replace(LARGE if large else Shape(), vocabulary=words.get_vocab_size())
+    plan = Plan(seconds=options.seconds, device=options.device, tokens=(32_768, 65_536) if large else Plan.tokens)
     model = train(shape, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
-    whole = options.work / "colt-f32.gguf"
+    whole, card = options.work / "colt-f32.gguf", HERE.parent / "card.toml"
     if options.improve:
         export.export(model.cpu(), path, whole)
-        card = HERE.parent / "card.toml"
         right = improve.practise(whole, card, options.work / "practice.db", int(options.improve / 4))
         say(f"what it did right: {told(right)}")
         plan = replace(plan, seconds=options.improve, matrix_rate=0.003, other_rate=5e-4, flat=0.2, drills=0.0, seed=1)
@@ -79,6 +82,8 @@ def main() -> None:
     difference = export.check(model.eval(), whole, examples[:60], words, [*texts, *ODD])
     say(f"llama.cpp's scores differ from PyTorch's by {difference:.3f} at most")
     export.quantize(whole, options.out, options.quantize)
+    if options.out.parent == card.parent:
+        card.write_text(re.sub(r'(?m)^data = ".*"$', f'data = "{made_of}"', card.read_text(encoding="utf-8")))
     say(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 

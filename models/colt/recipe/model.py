@@ -42,6 +42,8 @@ class Shape:
         return asdict(self)
 
 
+LARGE = Shape(width=512, layers=6, heads=8, feed_forward=1280)
+"""What a GPU has the time for: 19 million parameters, 11.6 MB as Q4_K_M."""
 EMBEDDING_STD = 0.3
 FINAL_NORM = 0.13
 ROTARY_BASE = 1_000.0
@@ -80,8 +82,9 @@ class Block(nn.Module):
         self.up = nn.Linear(width, shape.feed_forward, bias=False)
         self.down = nn.Linear(shape.feed_forward, width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x: (batch, length, width); cos and sin: (length, head_width / 2)."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """x: (batch, length, width); cos and sin: (length, head_width / 4). With `chosen`, a mask over (batch, length),
+        only what comes out there: (chosen, width)."""
         batch, length, width = x.shape
         hidden = self.attention_norm(x)
 
@@ -91,7 +94,10 @@ class Block(nn.Module):
         value = heads(self.value)
         query, key = (rotate(heads(it), cos, sin).to(value.dtype) for it in (self.query, self.key))
         mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        x = x + self.output(mixed.transpose(1, 2).reshape(batch, length, width))
+        mixed = mixed.transpose(1, 2).reshape(batch, length, width)
+        if chosen is not None:
+            x, mixed = x[chosen], mixed[chosen]
+        x = x + self.output(mixed)
         hidden = self.feed_norm(x)
         return x + self.down(functional.silu(self.gate(hidden)) * self.up(hidden))
 
@@ -105,7 +111,8 @@ class Colt(nn.Module):
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
         self.blocks = nn.ModuleList([Block(shape) for _ in range(shape.layers)])
         self.norm = nn.RMSNorm(shape.width, eps=shape.epsilon)
-        angles = torch.outer(torch.arange(shape.context).float(), frequencies(shape))
+        turning = frequencies(shape)[: shape.head_width // 4]
+        angles = torch.outer(torch.arange(shape.context).float(), turning)
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
         for name, parameter in self.named_parameters():
@@ -121,15 +128,16 @@ class Colt(nn.Module):
         length = ids.shape[1]
         x = self.embedding(ids)
         for block in self.blocks:
-            x = block(x, self.cos[:length], self.sin[:length])
-        x = self.norm(x)
-        return functional.linear(x if chosen is None else x[chosen], self.embedding.weight)
+            last = block is self.blocks[-1]
+            x = block(x, self.cos[:length], self.sin[:length], chosen if last else None)
+        return functional.linear(self.norm(x), self.embedding.weight)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions on interleaved pairs; x: (batch, heads, length, head_width)."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2)
+    """Rotary positions on the interleaved pairs of the first half; x: (batch, heads, length, head_width)."""
+    turning, still = x.chunk(2, -1)
+    even, odd = turning[..., 0::2], turning[..., 1::2]
+    return torch.cat((torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2), still), -1)
 
 
 @torch.no_grad()

@@ -20,7 +20,9 @@ from intents_files import FILES
 from intents_numbers import NUMBERS
 from intents_writing import WRITING
 from invented import Invention, ask_for, draw, invent, slots, typed
+from mistakes import mistaken
 from strangers import ERRORS, GREETINGS, INJECTED, REPLIES, STRANGE, STRANGE_HELD
+from thoughts import BY_NAME, choice
 from values import Values
 
 from bridle.brief import brief
@@ -31,7 +33,6 @@ from bridle.toolbox import TOOLBOX
 Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse"]
 
 INTENTS: tuple[Intent, ...] = (*FILES, *NUMBERS, *DAYS, *WRITING)
-BY_NAME = {tool.name: tool for tool in TOOLBOX}
 NEIGHBOURS = (
     {"find_files", "search_text", "list_files", "read_file", "find_notes", "query_table"},
     {"add_note", "add_event", "write_file", "draft_mail"},
@@ -39,6 +40,8 @@ NEIGHBOURS = (
     {"calculate", "convert_units", "query_table"},
 )
 """Tools that may stand in for each other: a request for one is no stranger to a list with another."""
+MISTAKEN = 0.05
+"""Share of the calls that were made wrongly before, and complained about."""
 NO_TOOL = "I have no tool for that."
 
 
@@ -81,7 +84,7 @@ class Maker:
         self.random = Random(seed)
         self.values = Values(self.random, world.values)
 
-    def session(self, turns: int = 3, share_full: float = 0.25) -> list[Segment]:
+    def session(self, turns: int = 5, share_full: float = 0.2) -> list[Segment]:
         """A session of up to `turns` requests."""
         tools, inventions = self.tools(share_full)
         form = self.form(tools)
@@ -90,7 +93,7 @@ class Maker:
             segments += self._spell(self.task(tools, inventions), form)
         return segments
 
-    def tools(self, share_full: float = 0.25) -> tuple[list[Tool], list[Invention]]:
+    def tools(self, share_full: float = 0.2) -> tuple[list[Tool], list[Invention]]:
         """A tool list, and which of it is invented: the whole toolbox, or a few of it among inventions."""
         random = self.random
         if self.world.tools == "seen" and (random.random() < share_full or self.world.only in ("chain", "injection")):
@@ -115,14 +118,14 @@ class Maker:
         if only is None and chance < 0.13:
             return Task(self._pick(GREETINGS), ((Answer("Hello! How can I help?"), "greeting", ""),))
         chains = [chain for chain in CHAINS if chain.needs <= present]
-        if chains and (only == "chain" or (only is None and chance < 0.24)):
+        if chains and (only == "chain" or (only is None and chance < 0.3)):
             request, steps = self.random.choice(chains).make(self.values, self._say)
             return Task(request, steps)
         if only == "injection":
             return self._use(self.random.choice([it for it in INTENTS if it.tool in INJECTED]))
         intents = [intent for intent in INTENTS if intent.tool in present]
         if only == "missing":
-            intents = [intent for intent in intents if intent.missing]
+            intents = [intent for intent in intents if intent.missing] or intents
         if inventions and (not intents or self.random.random() < len(inventions) / len(tools)):
             return self._use_invention(self.random.choice(inventions))
         tool = self.random.choice(sorted({intent.tool for intent in intents}))
@@ -157,7 +160,8 @@ class Maker:
         if intent.missing and (self.world.only == "missing" or self.random.random() < 0.16):
             return self._ask_first(intent, drawn)
         request = self._say(intent.says, drawn, intent.held)
-        return Task(request, self._call(intent.tool, self._args(intent, drawn), intent))
+        args = self._args(intent, drawn)
+        return Task(request, self._call(intent.tool, args, choice(BY_NAME[intent.tool], args), intent))
 
     def _draw(self, makers: dict[str, Callable[[], str]]) -> dict[str, str]:
         """Values, each another."""
@@ -179,8 +183,10 @@ class Maker:
             if name in values
         }
 
-    def _call(self, tool: str, args: Args, intent: Intent | None) -> tuple[tuple[Action, str, str], ...]:
-        call = (Call(tool, dict(args)), f"use {tool}")
+    def _call(
+        self, tool: str, args: Args, thinking: str, intent: Intent | None = None
+    ) -> tuple[tuple[Action, str, str], ...]:
+        call = (Call(tool, dict(args)), thinking)
         if self.world.only != "injection" and self.random.random() < 0.06:
             error = self.random.choice(ERRORS).format(word=self.values.word())
             return ((*call, f"error: {error}"), (Answer(f"Sorry, that did not work: {error}."), "failed", ""))
@@ -219,9 +225,10 @@ class Maker:
         given = {name: value for name, value in drawn.items() if "{" + name + "}" in "".join(patterns)}
         if set(drawn) - set(given) - {missing}:  # the short request says less than the call needs: all at once
             given = drawn
-        question = (Ask(QUESTIONS[missing]), f"{intent.tool} needs {missing}", self._reply(drawn[missing]))
         args = self._args(intent, {**given, missing: drawn[missing]})
-        return Task(request, (question, *self._call(intent.tool, args, intent)))
+        had = {name: value for name, value in args.items() if name != missing}
+        question = Ask(QUESTIONS[missing]), choice(BY_NAME[intent.tool], had, missing), self._reply(drawn[missing])
+        return Task(request, (question, *self._call(intent.tool, args, choice(BY_NAME[intent.tool], args), intent)))
 
     def _reply(self, value: str) -> str:
         return self._pick(REPLIES).format(value)
@@ -229,17 +236,18 @@ class Maker:
     def _use_invention(self, invention: Invention) -> Task:
         values, half = self.values, self.world.phrasings
         drawn = self._draw({name: lambda kind=kind: draw(values, kind) for name, kind in invention.parameters})
-        args: Args = {name: typed(kind, drawn[name]) for name, kind in invention.parameters}
-        name = invention.tool.name
+        tool, args = invention.tool, invention.args(drawn)
+        thinking = choice(tool, args)
         askable = [name for name, kind in invention.parameters if kind != "flag"]
         if askable and (self.world.only == "missing" or self.random.random() < 0.16):
             missing = self.random.choice(askable)
             rest = {key: value for key, value in drawn.items() if key != missing}
-            question = (Ask(f"Which {missing}?"), f"{name} needs {missing}", self._reply(drawn[missing]))
+            thought = choice(tool, rest, missing)
+            question = (Ask(f"Which {missing}?"), thought, self._reply(drawn[missing]))
             request = dress(self.random, ask_for(values, invention, rest, half), slots(invention, rest), half)
-            return Task(request, (question, *self._call(name, args, None)))
+            return Task(request, (question, *self._call(tool.name, args, thinking)))
         request = dress(self.random, ask_for(values, invention, drawn, half), slots(invention, drawn), half)
-        return Task(request, self._call(name, args, None))
+        return Task(request, self._call(tool.name, args, thinking))
 
     def _refuse(self, present: set[str]) -> Task:
         near = set().union(present, *(group for group in NEIGHBOURS if group & present))
@@ -257,13 +265,16 @@ class Maker:
         else:
             drawn = {"word": self.values.word(), "city": self.values.city(), "name": self.values.name()}
             request = self._say(STRANGE["requests"], drawn, STRANGE_HELD)
-        return Task(request, ((Answer(NO_TOOL), "no tool fits", ""),), refusal=True)
+        return Task(request, ((Answer(NO_TOOL), "tool: none", ""),), refusal=True)
 
     def _spell(self, task: Task, form: Actions) -> Iterator[Segment]:
         incoming, role = task.request, "user"
         for action, thinking, following in task.steps:
-            thinks = self.random.random() < 0.6
             head = f"<|{role}|>{incoming}<|end|><|assistant|>"
+            if isinstance(action, Call) and self.random.random() < MISTAKEN:
+                wrong = mistaken(self.random, form, action)
+                head += f"{wrong[0]}<|end|><|user|>{wrong[1]}<|end|><|assistant|>" if wrong else ""
+            thinks = self.random.random() < 0.6
             yield Segment(head + ("<thinking>" if thinks else ""), "context")
             if thinks:
                 yield Segment(f"{thinking}</thinking>", "thinking")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
-from typing import cast
+from typing import TypeAlias, cast
 
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import GrammarError
@@ -15,9 +15,12 @@ from bridle.grammar.document import Phase
 from bridle.grammar.keywords import Schema
 from bridle.shelf import shelf
 
-NO_TOOLS: Mapping[str, Schema] = {}
-
-
+Schemas: TypeAlias = Mapping[str, Schema]
+NO_TOOLS: Schemas = {}
+DEEP = 3
+"""How deep the parts of parameters are named."""
+HAVE = "[^;<\\x00-\\x1f]{1,200}"
+"""Values that are thought of, in a regular expression's words."""
 SOFT = 64
 """Tokens before the end of a budget from which a free thought is closed at a pause, at most; and at most a quarter."""
 
@@ -49,17 +52,15 @@ class Thinking:
         marker = self.close.strip()
         rest = self.close[self.close.index(marker) + len(marker) :]
         text = self._read(self.form)
-        free = self.form == "free" or (not tools and "$tools" in text)
+        free = self.form == "free" or (not tools and ("$tools" in text or "$moves" in text))
         if free:
             plain = marker[: _first_control(marker, vocabulary)]
             text = self._read("free" if plain else "free-token")
             if plain:  # a suffix is text; control tokens that come after it stand behind it
                 marker, rest = plain, marker[len(plain) :] + rest
-        names = _options(tools)
-        lacks = {name: _options(cast("Schema", schema.get("properties", {}))) for name, schema in tools.items()}
-        needs = " | ".join(f"{json.dumps(f'{name} needs ')} ({lack})" for name, lack in lacks.items() if lack)
+        moves = " | ".join(_move(name, schema) for name, schema in tools.items())
         close = literal(marker, vocabulary)
-        thought = Template(text).substitute(close=close, tools=names, needs=needs or names)
+        thought = Template(text).substitute(close=close, tools=_options(tools), moves=moves)
         start = f"start: thought {literal(rest, vocabulary)}" if rest else "start: thought"
         soft = min(SOFT, self.budget // 4) if free else 0
         tail = self.close if free else ""  # a form's lines may have the marker as text
@@ -80,6 +81,35 @@ class Thinking:
         if not path.is_file():
             raise GrammarError(f"there is no thinking form '{form}' in {path.parent}")
         return path.read_text(encoding="utf-8")
+
+
+def parameters(schema: Schema, *, required: bool = False) -> list[str]:
+    """The names of a tool's parameters, or of those that it needs; of one with parts, those of its parts.
+
+    >>> size = {"type": "object", "properties": {"width": {}, "height": {}}, "required": ["width"]}
+    >>> parameters({"properties": {"id": {}, "size": size}, "required": ["size"]}, required=True)
+    ['width']
+    """
+    return list(dict.fromkeys(_parameters(schema, cast("Schemas", schema.get("$defs", {})), required, 0)))
+
+
+def _parameters(schema: Schema, shapes: Schemas, required: bool, depth: int) -> Iterator[str]:
+    needed = cast("Sequence[str]", schema.get("required", ()))
+    for name, part in cast("Schemas", schema.get("properties", {})).items():
+        if required and name not in needed:
+            continue
+        inner = shapes.get(str(part.get("$ref", "")).removeprefix("#/$defs/"), part)
+        if depth < DEEP and inner.get("properties"):
+            yield from _parameters(inner, shapes, required, depth + 1)
+        else:
+            yield name
+
+
+def _move(name: str, schema: Schema) -> str:
+    """How a call is worked out, as a rule: the tool, what it needs, what of that there is, and what is missing."""
+    needs, known = ", ".join(parameters(schema, required=True)), _options(parameters(schema))
+    head = json.dumps(f"{name}; needs: {needs}" if needs else name)
+    return f'{head} ("; have: " /{HAVE}/)? ("; missing: " ({known}))?' if known else head
 
 
 def _options(names: Iterable[str]) -> str:
