@@ -15,8 +15,8 @@ import pytest
 import bridle
 
 TOP = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", "ARCHITECTURE.md", "SECURITY.md", "FEATURES.md", "CHANGELOG.md", "benchmarks/RESULTS.md"]
-PAGES += ["skills/README.md", "skills/TUTORIAL.md", "skills/examples/README.md", "models/colt/README.md"]
+PAGES = ["README.md", "ARCHITECTURE.md", "SECURITY.md", "FEATURES.md", "CHANGELOG.md", "benchmarks/RESULTS.md",
+         "skills/README.md", "skills/TUTORIAL.md", "skills/examples/README.md", "models/colt/README.md"]  # fmt: skip
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(bridle.__path__, "bridle.") if not module.name.endswith("__main__")
 )

@@ -92,6 +92,8 @@ def routed(margin: float, answers: list[str], folder: Path, journal: Journal, re
 def test_the_likeliest_skill_is_taken(journal: Journal, tmp_path: Path) -> None:
     result, found = routed(0.0, [], tmp_path, journal, ["react"])
     assert (result.status, found.question) == (Status.DONE, "")
+    assert found.probability is not None
+    assert found.margin is not None
     assert found.probability >= found.margin >= 0
 
 
