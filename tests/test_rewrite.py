@@ -7,7 +7,7 @@ import time
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -97,6 +97,8 @@ def accepts(schema: Any, value: JsonValue) -> bool:
     return True
 
 
+@example({"not": {"type": "object", "properties": {"a": {}}, "unevaluatedProperties": False}}, [{"b": None}, {"a": 1}])
+@example({"not": {"type": "array", "prefixItems": [{}], "unevaluatedItems": False}}, [[1], [1, 2], None])
 @settings(max_examples=400, deadline=None)
 @given(SCHEMAS, st.lists(VALUES, min_size=4, max_size=10))
 def test_rewriting_keeps_what_a_schema_means(schema: dict[str, Any], values: list[JsonValue]) -> None:

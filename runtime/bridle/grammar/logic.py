@@ -57,6 +57,8 @@ _BESIDE = {
     "contains": ("minContains", "maxContains"),
 }
 """What a keyword cannot be read without."""
+_REST = {"unevaluatedProperties", "unevaluatedItems"}
+"""What reads all that stands beside it."""
 _DEPTH = 8
 
 
@@ -117,7 +119,7 @@ def negate(schema: JsonValue, resolve: Resolve, depth: int = 0) -> JsonValue:
     """The schema of all other values; parts that no keyword can contradict are left as `not`."""
     if not isinstance(schema, dict):
         return schema is False
-    if depth > _DEPTH:
+    if depth > _DEPTH or _REST & schema.keys():
         return {"not": schema}
     for key, others in _BESIDE.items():
         if key in schema and len(schema) > 1 and schema.keys() <= {key, *others}:  # nothing but what is read together
