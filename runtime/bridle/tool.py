@@ -25,14 +25,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias, cast, get_type_hints, overload
+from typing import Annotated, Any, Literal, cast, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
 
 from bridle.errors import BridleError, ToolError, UsageError, describe
-
-Schemas: TypeAlias = Mapping[str, Mapping[str, JsonValue]]
-"""JSON Schemas by name."""
+from bridle.grammar.parameters import noted, parameters
 
 RESULT_LIMIT = 6_000
 """Characters of a result that the model is shown; the journal keeps all of it."""
@@ -94,7 +92,7 @@ class Tool:
 
         Strings carry no type.
         """
-        return f"{self.name}({_properties(self.schema, cast('Schemas', self.schema.get('$defs', {})))})"
+        return f"{self.name}({noted(parameters(self.schema))})"
 
     def check(self, args: Mapping[str, JsonValue]) -> dict[str, Any]:
         """The arguments as Python values, defaults filled in.
@@ -238,33 +236,6 @@ def _without_nulls(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if "default" in spec and spec["default"] is None and len(rest) == 1:
             properties[name] = {key: spec[key] for key in spec if key not in ("anyOf", "default")} | rest[0]
     return schema
-
-
-def _properties(schema: Mapping[str, JsonValue], shapes: Schemas, outer: frozenset[str] = frozenset()) -> str:
-    required = cast("list[str]", schema.get("required", []))
-    specs = cast("Schemas", schema.get("properties", {})).items()
-    return ", ".join(f"{name}{'' if name in required else '?'}{_type_note(it, shapes, outer)}" for name, it in specs)
-
-
-def _type_note(spec: Mapping[str, JsonValue], shapes: Schemas, outer: frozenset[str]) -> str:
-    """`: integer`, `: a|b|c`, `: {part, part}`, or nothing for a string, whose type goes without saying.
-
-    `shapes` are those with names, `outer` the names of those that this one is a part of.
-    """
-    name = str(spec.get("$ref", "")).removeprefix("#/$defs/")
-    if name in outer:
-        return f": {name}"
-    if name in shapes:
-        return _type_note(shapes[name], shapes, outer | {name})
-    if "anyOf" in spec:
-        options = [_type_note(option, shapes, outer) for option in cast("list[dict[str, JsonValue]]", spec["anyOf"])]
-        return ": " + " or ".join(note[2:] or "string" for note in options)
-    if spec.get("properties"):
-        return f": {{{_properties(spec, shapes, outer)}}}"
-    if "enum" in spec:
-        return ": " + "|".join(str(option) for option in cast("list[JsonValue]", spec["enum"]))
-    kind = spec.get("type")
-    return "" if kind in (None, "string") else f": {kind}"
 
 
 def _read_docstring(text: str) -> tuple[str, dict[str, str]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bridle.grammar.thinking import parameters
+from bridle.grammar.parameters import names
 from bridle.tool import Tool
 from bridle.toolbox import TOOLBOX
 
@@ -23,7 +23,7 @@ def choice(tool: Tool, args: Mapping[str, Any], missing: str = "") -> str:
     >>> choice(BY_NAME["read_file"], {}, "path")
     'tool: read_file; needs: path; missing: path'
     """
-    needs = ", ".join(parameters(tool.schema, required=True))
+    needs = ", ".join(names(tool.schema, needed=True))
     have = ", ".join(filter(None, map(_short, args.values())))
     parts = {"tool": tool.name, "needs": needs, "have": have, "missing": missing}
     return "; ".join(f"{name}: {told}" for name, told in parts.items() if told)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
-from typing import TypeAlias, cast
 
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import GrammarError
 from bridle.grammar.compile import literal
 from bridle.grammar.document import Phase
 from bridle.grammar.keywords import Schema
+from bridle.grammar.parameters import names
 from bridle.shelf import shelf
 
-Schemas: TypeAlias = Mapping[str, Schema]
-NO_TOOLS: Schemas = {}
-DEEP = 3
-"""How deep the parts of parameters are named."""
+NO_TOOLS: Mapping[str, Schema] = {}
 HAVE = "[^;<\\x00-\\x1f]{1,200}"
 """Values that are thought of, in a regular expression's words."""
 SOFT = 64
@@ -83,37 +80,15 @@ class Thinking:
         return path.read_text(encoding="utf-8")
 
 
-def parameters(schema: Schema, *, required: bool = False) -> list[str]:
-    """The names of a tool's parameters, or of those that it needs; of one with parts, those of its parts.
-
-    >>> size = {"type": "object", "properties": {"width": {}, "height": {}}, "required": ["width"]}
-    >>> parameters({"properties": {"id": {}, "size": size}, "required": ["size"]}, required=True)
-    ['width']
-    """
-    return list(dict.fromkeys(_parameters(schema, cast("Schemas", schema.get("$defs", {})), required, 0)))
-
-
-def _parameters(schema: Schema, shapes: Schemas, required: bool, depth: int) -> Iterator[str]:
-    needed = cast("Sequence[str]", schema.get("required", ()))
-    for name, part in cast("Schemas", schema.get("properties", {})).items():
-        if required and name not in needed:
-            continue
-        inner = shapes.get(str(part.get("$ref", "")).removeprefix("#/$defs/"), part)
-        if depth < DEEP and inner.get("properties"):
-            yield from _parameters(inner, shapes, required, depth + 1)
-        else:
-            yield name
-
-
 def _move(name: str, schema: Schema) -> str:
     """How a call is worked out, as a rule: the tool, what it needs, what of that there is, and what is missing."""
-    needs, known = ", ".join(parameters(schema, required=True)), _options(parameters(schema))
+    needs, known = ", ".join(names(schema, needed=True)), _options(names(schema))
     head = json.dumps(f"{name}; needs: {needs}" if needs else name)
     return f'{head} ("; have: " /{HAVE}/)? ("; missing: " ({known}))?' if known else head
 
 
-def _options(names: Iterable[str]) -> str:
-    return " | ".join(map(json.dumps, names))
+def _options(texts: Iterable[str]) -> str:
+    return " | ".join(map(json.dumps, texts))
 
 
 def _first_control(text: str, vocabulary: Vocabulary) -> int:
