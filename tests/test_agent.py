@@ -319,9 +319,11 @@ def test_a_skill_weighs_before_it_acts(folder: Path, journal: Journal, tmp_path:
 def test_a_skill_without_code_lends_its_words_to_the_loop(folder: Path, journal: Journal, tmp_path: Path) -> None:
     skill = read_skill(write_skill(tmp_path / "two-steps", GOOD))
     with scripted_model([answer("ok")]) as model:
-        agent = Agent(model, workspace=folder, journal=journal, skill=skill)
-        assert [it.name for it in agent.tools] == ["list_files", "read_file"]
-        assert agent.run("go").answer == "ok"
+        run = Agent(model, workspace=folder, journal=journal, skill=skill).run("go")
+    start = journal.events(run.id)[0].body
+    assert isinstance(start, RunStarted)
+    assert [it.name for it in start.tools] == ["list_files", "read_file"]
+    assert run.answer == "ok"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from bridle.bounds import Bounds, CallMade, Ended, Limits
 from bridle.catalogue import Catalogue
 from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
+from bridle.course import Course
 from bridle.errors import BridleError, UsageError
 from bridle.how import StepSettings
 from bridle.journal import Event, Journal, Offered, RunEnded, RunStarted, Status, Tokens
@@ -125,8 +126,7 @@ class Agent:
         self.journal = journal
         self.catalogue = catalogue or shipped()
         self.skill = self.catalogue.find(skill) if isinstance(skill, str) else skill
-        offered = {tool.name: tool for tool in (*tools, *self.skill.tools())}  # a skill's own take the place of others
-        self.tools = [tool for tool in offered.values() if self.skill.allows(tool.name)]
+        self.tools = tools
         self.limits = limits or Limits()
         self.settings = settings or StepSettings(thinking=model.thinking)
         self._services: dict[type[Service], Service] = {Workspace: Workspace(workspace), Clock: Clock()}
@@ -150,26 +150,16 @@ class Agent:
         Raises:
             UsageError: the task is empty.
             SkillError: the skill cannot be loaded.
+            UsageError: it does not fit as things stand.
             JournalError: the run cannot be recorded.
         """
         if not task.strip():
             raise UsageError("the task is empty", hint="say what to do")
-        work = self.skill.load()
-        context = Context(
-            recorder=Recorder(self.journal, new_run(), self._on_event),
-            task=task,
-            model=self.model,
-            tools=self.tools,
-            services=self._services,
-            bounds=Bounds(self.limits),
-            settings=self.settings,
-            instructions=self.skill.instructions,
-            messages=[*history, Message("user", task)],
-            listen_progress=self._on_progress,
-            answer_question=self._answer,
-            catalogue=self.catalogue,
-            shots=self.skill.shots(),
-        )
+        recorder = Recorder(self.journal, new_run(), self._on_event)
+        course = Course(recorder, Bounds(self.limits), self.settings, self._services, self._answer, self._on_progress)
+        messages = [*history, Message("user", task)]
+        context = Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)
+        work = context.equip(self.skill)
         workspace = cast("Workspace", self._services[Workspace])
         started = RunStarted(
             task=task,
@@ -177,7 +167,8 @@ class Agent:
             model=self.model.name,
             format=self.settings.format,
             tools=[
-                Offered(name=it.name, description=it.description, parameters=json.dumps(it.schema)) for it in self.tools
+                Offered(name=it.name, description=it.description, parameters=json.dumps(it.schema))
+                for it in context.tools
             ],
             workspace=str(workspace.root),
             seed=self.settings.seed,
@@ -185,9 +176,7 @@ class Agent:
             version=__version__,
             parent=parent,
         )
-        if why := self.skill.unfit(context):
-            raise UsageError(f"the skill '{self.skill.name}' cannot be used: {why}")
-        context.recorder.event(started)  # the agent opens and closes what its context writes
+        recorder.event(started)  # the agent opens and closes what its context writes
         try:
             answer = await work(context)
         except Ended as end:
@@ -214,9 +203,9 @@ class Agent:
             tokens=told(context.bounds.usage),
             seconds=round(seconds, 6),
         )
-        context.recorder.event(ended)
+        context.course.recorder.event(ended)
         return Run(
-            id=context.recorder.run,
+            id=context.course.recorder.run,
             status=status,
             answer=answer,
             question=question,

@@ -58,6 +58,8 @@ class CallMade:
     ok: bool
     key: str = ""
     """Names it for ever."""
+    place: str = ""
+    """Where in the run it was made, as `parallel#1.2/3`."""
 
 
 @dataclass
@@ -95,9 +97,9 @@ class Bounds:
             raise Ended(Status.BUDGET, f"it made {limits.tokens} tokens")
         return left
 
-    def spend(self, attempts: Sequence[Attempt]) -> None:
-        """Count what a step took."""
-        self.steps += len(attempts)
+    def spend(self, attempts: Sequence[Attempt], *, steps: int = 0) -> None:
+        """Count what a step took; `steps` are those in which nothing was written."""
+        self.steps += len(attempts) + steps
         self.usage = total([self.usage, *(attempt.generation.usage for attempt in attempts)])
 
     def use(self, tool: str) -> None:

@@ -1,6 +1,7 @@
 """What an agent's step begins with: who it is, what tools it has and how they can be called, what form its reply takes.
 
-A model trained on Bridle's own prompts (its card says `terse`) gets the tool list and nothing else.
+A model trained on Bridle's own prompts (its card says `terse`) gets the tool list and nothing else; without tools, the
+options of a choice, or that a document is wanted.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ def brief(
     """
     lines = [f"{tool.signature()}: {tool.description}" for tool in tools]
     if terse:
-        head = "Tools:" if form.syntax == "json" else f"Tools, {form.syntax.upper()}:"
-        return "\n".join([head, *lines])
+        return "\n".join([_head(tools, form), *lines])
     parts = [instructions.strip()]
     if tools:
         notes = [f"- {line}{_notes(tool)}" for line, tool in zip(lines, tools, strict=True)]
@@ -57,6 +57,13 @@ def arguments(tools: Sequence[Tool], messages: Sequence[Message], *, copies: boo
     said: dict[Source, list[str]] = {"request": people, "results": results, "anything": people + results}
     held = {tool.name: held_to(copied(tool.schema) if copies else tool.schema, said) for tool in tools}
     return {name: schema for name, schema in held.items() if schema is not None}
+
+
+def _head(tools: Sequence[Tool], form: Form[object]) -> str:
+    syntax = form.syntax.upper()
+    if tools:
+        return "Tools:" if syntax == "JSON" else f"Tools, {syntax}:"
+    return f"Reply, {syntax}:" if syntax != "TEXT" else form.instructions() or "Reply:"
 
 
 def _notes(tool: Tool) -> str:

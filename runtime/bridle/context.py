@@ -7,45 +7,36 @@ run's bounds before it begins and journals what came of it, so that a skill is o
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
 from bridle.bounds import Bounds, CallMade, Ended
 from bridle.brief import arguments, brief
-from bridle.calling import make, take_back
-from bridle.decide import PLAIN, Calibration, Decision, choose
+from bridle.course import Course
+from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import NOBODY, Delegate, Delegates, Work
-from bridle.engine.base import Stop
-from bridle.errors import BridleError, BudgetError, SkillError, UsageError, describe
+from bridle.errors import UsageError, describe
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Call
 from bridle.grammar.base import Choice, Form, Text
-from bridle.how import How, StepSettings, asked, shown
-from bridle.journal import Delegated, Heard, Noted, Returned, Status
+from bridle.how import How, asked, shown
+from bridle.journal import Delegated, Noted, Returned, Status
 from bridle.model import Model
 from bridle.prompt import Message
-from bridle.record import Recorder, as_json
+from bridle.record import as_json
 from bridle.review import CRITIC, Review
 from bridle.shots import Shot
-from bridle.step import Outcome, Step, StepError, take
-from bridle.tool import Observation, Service, Tool
-from bridle.turn import Attempt, Progress, Writer
-from bridle.vote import Vote, vote
+from bridle.step import Outcome, Step
+from bridle.tool import Observation, Tool
+from bridle.turn import Writer
+from bridle.vote import Vote
 
 T = TypeVar("T")
-
-
-class _Means(TypedDict):
-    recorder: Recorder
-    bounds: Bounds
-    services: Mapping[type[Service], Service]
-
 
 VARIED = 0.8
 """The temperature of a vote where the model would always say the same."""
@@ -57,18 +48,12 @@ ASKED = 3
 class Context:
     """One run under way. `messages` are the conversation the model sees, without thinking."""
 
-    recorder: Recorder
+    course: Course
     task: str
     model: Writer
     tools: Sequence[Tool]
-    services: Mapping[type[Service], Service]
-    bounds: Bounds
-    settings: StepSettings
     instructions: str = ""
     messages: list[Message] = field(default_factory=list[Message])
-    listen_progress: Callable[[Progress], None] | None = None
-    answer_question: Callable[[str], str | None] | None = None
-    """Asks the person at once; without one (or if it gives None) a question pauses the run."""
     catalogue: Delegates = NOBODY
     """The skills that a task can be given to."""
     shots: Sequence[Shot] = ()
@@ -79,6 +64,26 @@ class Context:
     def __post_init__(self) -> None:
         self._verbs: Counter[str] = Counter()
         self._calls = 0
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the run has spent of what it may."""
+        return self.course.bounds
+
+    def equip(self, skill: Delegate, tools: Sequence[str] | None = None) -> Work[str]:
+        """Take on what a skill brings and allows: instructions, examples, its own tools, which replace others of their
+        names; of all tools those that it allows, and that are named, if any are. Returns the skill's function.
+
+        Raises:
+            SkillError: it cannot be loaded.
+            UsageError: it does not fit as things stand.
+        """
+        work, offered = skill.load(), {it.name: it for it in (*self.tools, *skill.tools())}
+        self.tools = [it for it in offered.values() if skill.allows(it.name) and (tools is None or it.name in tools)]
+        self.instructions, self.shots = skill.instructions, skill.shots()
+        if why := skill.unfit(self):
+            raise UsageError(f"the skill '{skill.name}' cannot be used: {why}")
+        return work
 
     async def act(
         self, tool: str | None = None, *, within: Mapping[str, JsonValue] | None = None, **how: Unpack[How]
@@ -103,7 +108,7 @@ class Context:
             held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
         form = Actions(
             held,
-            self.settings.format,
+            self.course.settings.format,
             self.model.style,
             {it.name: it.check for it in offered},
             () if tool else ("answer", "ask"),
@@ -135,45 +140,31 @@ class Context:
     ) -> Decision[str]:
         """Let the model weigh a few texts: the likeliest, how likely it is, and whether that is enough to act on.
 
-        Nothing is written; a first token is enough for most questions.
+        Nothing is written; a first token is enough for most questions. A model behind a server, which tells no
+        probabilities, just chooses, and is never sure.
 
         Raises:
             Ended: a bound of the run is met.
-            UsageError: the model is behind a server, which tells no probabilities.
         """
         if not isinstance(self.model, Model):
-            raise UsageError(f"{self.model.name} tells no probabilities", hint="let it choose instead")
-        self.bounds.left()
+            return Decision(await self.choose(options, question), None, (), False)
         path, form = self._path("decide"), Choice(list(options))
         system = brief(self.instructions, (), form, None, terse=self.model.card.prompt.terse)
         messages = [Message("system", system), *self.messages, Message("user", question)]
-        start = time.monotonic()
-        decision = await choose(messages, form, self.model, calibration, session=self.recorder.run)
-        self.bounds.steps += 1
-        self.recorder.decision(path, question, options, decision, time.monotonic() - start)
-        return decision
+        return await self.course.weigh(path, messages, form, self.model, calibration)
 
     async def extract(self, kind: type[T] | Mapping[str, JsonValue], question: str = "", **how: Unpack[How]) -> T:
         """Let the model fill in a type (anything pydantic knows) or a JSON Schema."""
-        form: Form[Any] = form_of(kind, self.settings.format, self.model.style)
+        form: Form[Any] = form_of(kind, self.course.settings.format, self.model.style)
         return (await self._step("extract", form, (), question, **how)).value
 
     async def vote(self, kind: type[T], count: int, question: str = "", **how: Unpack[How]) -> Vote[T]:
         """Let the model fill in a type several times at once, and take what most of it comes to."""
-        form: Form[Any] = form_of(kind, self.settings.format, self.model.style)
-        path, step = self._plan("vote", form, (), question, **how)
+        form: Form[Any] = form_of(kind, self.course.settings.format, self.model.style)
+        path, step = self._path("vote"), self._written(form, (), question, **how)
         if step.sampling is not None and step.sampling.temperature <= 0:
             step = replace(step, sampling=replace(step.sampling, temperature=VARIED))
-        start = time.monotonic()
-        try:
-            found = await vote(step, self.model, count)
-        except (BudgetError, StepError) as error:
-            raise self._end(error, step, path, start) from None
-        for number, outcome in enumerate(found.outcomes, 1):
-            self._record(f"{path}.{number}", outcome.attempts, as_json(outcome.value), start)
-        for number, failed in enumerate(found.failed, len(found.outcomes) + 1):
-            self._record(f"{path}.{number}", failed.attempts, None, start)
-        return found
+        return await self.course.vote(path, step, self.model, count)
 
     async def verify(self, draft: str, criteria: str = "", *, critic: Writer | None = None) -> Review:
         """Let a critic that did not write a draft look at it, and at nothing but the task and the criteria.
@@ -197,11 +188,10 @@ class Context:
         """
         if isinstance(call, str):
             call = Call(call, args)
-            spelled = Actions({call.tool: {}}, self.settings.format, self.model.style).spell(call)
+            spelled = Actions({call.tool: {}}, self.course.settings.format, self.model.style).spell(call)
             self.messages.append(Message("assistant", spelled))
         self._calls += 1
-        key = f"{self.recorder.run}/{self.place}{self._calls}"
-        observation = await make(call, self._tool(call.tool), key, **self._means())
+        observation = await self.course.call(f"{self.place}{self._calls}", call, self._tool(call.tool))
         self.messages.append(Message("tool", observation.text))
         self.bounds.came_to(call, observation.text)
         return observation
@@ -211,7 +201,7 @@ class Context:
 
         Calls that failed, and those of tools that only look, did nothing.
         """
-        return await take_back(calls, self.tools, **self._means())
+        return await self.course.take_back(calls, self.tools)
 
     async def ask(self, question: str, kind: type[T] | None = None) -> T | str:
         """Ask the person. The answer is also shown to the model. With `kind`, it is read as that type.
@@ -219,19 +209,16 @@ class Context:
         Raises:
             Ended: nobody is there to answer: the run pauses. Or no answer was of the type.
         """
-        asked = question
+        wanted = question
         for _ in range(ASKED):
-            answer = self.answer_question(asked) if self.answer_question else None
-            if answer is None:
-                raise Ended(Status.PAUSED, "it has a question", asked)
-            self.recorder.event(Heard(question=asked, text=answer))
+            answer = self.course.hear(wanted)
             self.messages.append(Message("user", answer))
             if kind is None:
                 return answer
             try:
                 return TypeAdapter(kind).validate_strings(answer.strip())
             except ValidationError as error:
-                asked = f"That cannot be used ({describe(error)}). {question}"
+                wanted = f"That cannot be used ({describe(error)}). {question}"
         raise Ended(Status.FAILED, f"no usable answer to: {question}")
 
     def tell(self, text: str) -> None:
@@ -240,7 +227,7 @@ class Context:
 
     def note(self, text: str) -> None:
         """Tell whoever watches what is going on, in a few words."""
-        self.recorder.event(Noted(path=self._path("note"), text=text))
+        self.course.recorder.event(Noted(path=self._path("note"), text=text))
 
     @overload
     async def delegate(
@@ -265,26 +252,19 @@ class Context:
 
         Raises:
             Ended: a bound of the run is met, or it has a question.
-            SkillError: the skill cannot be loaded, or does not fit as things stand.
+            SkillError: the skill cannot be loaded.
+            UsageError: it does not fit as things stand.
         """
-        given = None if callable(work) else work
-        child = self._branch("delegate", given.instructions if given else "", [Message("user", task)])
-        child.task, child.model = task, model or self.model
-        brought = given.tools() if given else ()
-        child.tools = [
-            tool
-            for tool in {it.name: it for it in (*self.tools, *brought)}.values()
-            if (tools is None or tool.name in tools) and (given is None or given.allows(tool.name))
-        ]
-        if given and (why := given.unfit(child)):
-            raise SkillError(f"the skill '{given.name}' cannot be used: {why}")
-        child.shots = given.shots() if given else ()
-        path = child.place.rstrip("/")
-        function = work if callable(work) else work.load()
-        name = given.name if given else getattr(work, "__name__", "")
-        self.recorder.event(Delegated(path=path, to=name, task=task))
+        child = self._branch("delegate", "", [Message("user", task)])
+        child.task, child.model, path = task, model or self.model, child.place.rstrip("/")
+        if callable(work):
+            function, name = work, getattr(work, "__name__", "")
+            child.shots, child.tools = (), [it for it in self.tools if tools is None or it.name in tools]
+        else:
+            function, name = child.equip(work, tools), work.name
+        self.course.recorder.event(Delegated(path=path, to=name, task=task))
         result = await function(child)
-        self.recorder.event(Returned(path=path, value=as_json(result)))
+        self.course.recorder.event(Returned(path=path, value=as_json(result)))
         return result
 
     async def parallel(self, *branches: Work[T]) -> list[T]:
@@ -308,9 +288,6 @@ class Context:
                 raise it
         return cast("list[T]", found)
 
-    def _means(self) -> _Means:
-        return {"recorder": self.recorder, "bounds": self.bounds, "services": self.services}
-
     def _branch(self, verb: str, instructions: str, messages: list[Message]) -> Context:
         return replace(self, instructions=instructions, messages=messages, place=f"{self._path(verb)}/")
 
@@ -328,61 +305,31 @@ class Context:
     async def _step(
         self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]
     ) -> Outcome[T]:
-        """Take one step and journal every attempt of it.
+        """Take one step; see `Course.step`."""
+        path, step = self._path(verb), self._written(form, tools, question, **how)
+        return await self.course.step(path, step, self.model)
 
-        Raises:
-            Ended: a bound of the run is met, or no attempt gave a value.
-        """
-        path, step = self._plan(verb, form, tools, question, **how)
-        start = time.monotonic()
-        try:
-            outcome = await take(step, self.model)
-        except (BudgetError, StepError) as error:
-            raise self._end(error, step, path, start) from None
-        self._record(path, outcome.attempts, as_json(outcome.value), start)
-        return outcome
-
-    def _plan(
-        self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]
-    ) -> tuple[str, Step[T]]:
-        """The path of a step, and the step.
+    def _written(self, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]) -> Step[T]:
+        """A step that goes on with the conversation.
 
         Raises:
             Ended: a bound of the run is met.
         """
-        left, path = self.bounds.left(), self._path(verb)
-        thinking = how.get("thinking", self.settings.thinking)
+        course, settings, bounds = self.course, self.course.settings, self.bounds
+        left, thinking = bounds.left(), how.get("thinking", settings.thinking)
         told = "\n\n".join(filter(None, (self.instructions, how.get("instructions", ""))))
         system = brief(told, tools, form, thinking, terse=self.model.card.prompt.terse)
-        return path, Step(
+        return Step(
             messages=[Message("system", system), *shown(how), *self.messages, *asked(question)],
             form=form,
             thinking=thinking,
-            sampling=self.settings.sampling(self.model, thinking, self.bounds.steps),
-            max_tokens=min(how.get("tokens", self.bounds.limits.step_tokens), self.bounds.limits.step_tokens, left),
-            constrain=self.settings.constrain,
-            retries=self.settings.retries,
+            sampling=settings.sampling(self.model, thinking, bounds.steps),
+            max_tokens=min(how.get("tokens", bounds.limits.step_tokens), bounds.limits.step_tokens, left),
+            constrain=settings.constrain,
+            retries=settings.retries,
             total_tokens=left,
-            fallback=self.settings.fallback,
-            session=self.recorder.run,
-            deadline=self.bounds.deadline,
-            on_progress=self.listen_progress,
+            fallback=settings.fallback,
+            session=course.recorder.run,
+            deadline=bounds.deadline,
+            on_progress=course.listen,
         )
-
-    def _end(self, error: BudgetError | StepError, step: Step[Any], path: str, start: float) -> BridleError:
-        """What a failed step means for the run."""
-        limits = self.bounds.limits
-        if isinstance(error, BudgetError):
-            if step.max_tokens < (step.total_tokens or 0):  # it is the step's own budget that is too small
-                return error
-            return Ended(Status.BUDGET, f"it has only {step.total_tokens} of {limits.tokens} tokens left")
-        self._record(path, error.attempts, None, start)
-        if error.stop is Stop.DEADLINE:
-            return Ended(Status.BUDGET, f"it took longer than {limits.seconds:g} s")
-        if error.stop is Stop.BUDGET:
-            return Ended(Status.BUDGET, f"it made {self.bounds.usage.output} of {limits.tokens} tokens")
-        return Ended(Status.FAILED, error.message)
-
-    def _record(self, path: str, attempts: Sequence[Attempt], value: JsonValue, start: float) -> None:
-        self.bounds.spend(attempts)
-        self.recorder.step(path, attempts, value, seconds=time.monotonic() - start)

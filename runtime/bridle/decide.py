@@ -61,9 +61,10 @@ class Decision(Generic[T]):
     """An option, and how likely it is."""
 
     option: T
-    probability: float
+    probability: float | None
+    """None where the model tells no probabilities."""
     probabilities: tuple[float, ...]
-    """Of all options, in their order."""
+    """Of all options, in their order; empty where the model tells none."""
     sure: bool
     """The probability reaches the calibration's threshold."""
 

@@ -196,6 +196,6 @@ async def _try(task: Task, do: Do, report: Report, tries: int, context: Context)
             reason = end.reason
         except BridleError as error:
             reason = error.message
-        own = [it for it in context.bounds.calls[begun:] if f"/{context.place}" in it.key]
+        own = [it for it in context.bounds.calls[begun:] if it.place.startswith(context.place)]
         await context.undo(own)
     return Failed(reason)

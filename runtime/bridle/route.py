@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from bridle.context import Context
 from bridle.delegate import Delegate
-from bridle.model import Model
 
 MARGIN = 0.25
 """How much likelier the first has to be than the second."""
@@ -36,19 +35,15 @@ class Route:
 async def route(context: Context, skills: Sequence[Delegate], margin: float = MARGIN) -> Route:
     """The skill for the task of a context.
 
-    A model behind a server just chooses.
-
     Raises:
         Ended: two are close and nobody is there to say which: the run pauses with the question.
     """
     fitting = [skill for skill in skills if not skill.unfit(context)]
     options = [*(skill.name for skill in fitting), NONE]
-    told = "\n".join(f"- {skill.name}: {skill.description}" for skill in fitting)
-    question = f"{told}\n- {NONE}: nothing of this\n{QUESTION}"
-    if not isinstance(context.model, Model):
-        chosen = await context.choose(options, question)
-        return Route("" if chosen == NONE else chosen, None, None)
+    question = f"{listed([(skill.name, skill.description) for skill in fitting])}\n{QUESTION}"
     decision = await context.decide(question, options)
+    if decision.probability is None:
+        return Route("" if decision.option == NONE else decision.option, None, None)
     ranked = sorted(zip(decision.probabilities, options, strict=True), reverse=True)
     (best, first), (next_best, second) = ranked[:2]
     if best - next_best >= margin:
@@ -62,3 +57,13 @@ async def route(context: Context, skills: Sequence[Delegate], margin: float = MA
     chosen = max(named, key=len)
     probability = decision.probabilities[options.index(chosen)]
     return Route("" if chosen == NONE else chosen, probability, best - next_best, question)
+
+
+def listed(skills: Sequence[tuple[str, str]]) -> str:
+    """Skills by name and what each is for, as the model reads them, a line each.
+
+    >>> print(listed([("chat", "Answer in plain words.")]))
+    - chat: Answer in plain words.
+    - none: nothing of this
+    """
+    return "\n".join(f"- {name}: {about}" for name, about in (*skills, (NONE, "nothing of this")))

@@ -18,10 +18,9 @@ from bridle.grammar.action import Answer, Ask, Call
 from bridle.grammar.thinking import Thinking
 from bridle.how import How
 from bridle.journal import Status
-from bridle.model import Model
 from bridle.tool import render
-from bridle.workflow.steps import HOW, Reader, Step
-from bridle.workflow.values import PYTHON, fill, is_expression, schema_of
+from bridle.workflow.steps import HOW, Reader, Step, Verb
+from bridle.workflow.values import TYPES, fill, is_expression, schema_of
 
 MOST = 100
 """Rounds of a loop that does not say how many it may take."""
@@ -62,35 +61,13 @@ def read_flow(path: Path) -> Flow:
     Raises:
         SkillError: it is not one; the message says where and why.
     """
-    return Flow(*Reader(path).read())
+    return Flow(*Reader(path, {name: verb for name, (verb, _) in _VERBS.items()}).read())
 
 
 class _Run:
     def __init__(self, context: Context, variables: dict[str, Any]) -> None:
         self.context = context
         self.variables = variables
-        self._verbs: Mapping[str, Callable[[Step], Awaitable[Any]]] = {
-            "reply": self._reply,
-            "act": self._act,
-            "choose": self._choose,
-            "decide": self._decide,
-            "extract": self._extract,
-            "verify": self._verify,
-            "call": self._call,
-            "ask": self._ask,
-            "delegate": self._delegate,
-            "tell": self._tell,
-            "note": self._note,
-            "set": self._set,
-            "if": self._if,
-            "while": self._loop,
-            "until": self._loop,
-            "for each": self._for_each,
-            "parallel": self._parallel,
-            "do": self._do,
-            "return": self._return,
-            "fail": self._fail,
-        }
 
     async def block(self, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -98,10 +75,7 @@ class _Run:
 
     async def _step(self, step: Step) -> None:
         try:
-            try:
-                value = await self._verbs[step.verb](step)
-            except (TypeError, ValueError) as error:  # an option is not what it should be
-                raise SkillError(f"{step.place}: '{step.verb}' cannot be done: {error}") from None
+            value = await self._value(step)
         except BridleError as error:
             if "on error" not in step.blocks or (isinstance(error, Ended) and error.status in _OURS):
                 raise
@@ -110,6 +84,13 @@ class _Run:
             return
         if (name := step.options.get("as")) and step.verb != "for each":
             self.variables[str(name)] = value
+
+    async def _value(self, step: Step) -> Any:
+        _, work = _VERBS[step.verb]
+        try:
+            return await work(self, step)
+        except (TypeError, ValueError) as error:  # an option is not what it should be
+            raise SkillError(f"{step.place}: '{step.verb}' cannot be done: {error}") from None
 
     def _fill(self, value: Any, step: Step) -> Any:
         return fill(value, self.variables, step.place)
@@ -123,15 +104,15 @@ class _Run:
             pairs = cast("list[list[Any]]", said["examples"])
             said["examples"] = [(str(request), str(reply)) for request, reply in pairs]
         if "thinking" in said:
-            budget, usual = said["thinking"], self.context.settings.thinking or Thinking()
+            budget, usual = said["thinking"], self.context.course.settings.thinking or Thinking()
             said["thinking"] = usual if budget is True else None if not budget else replace(usual, budget=int(budget))
         return cast("How", said)
 
-    async def _reply(self, step: Step) -> str:
+    async def reply(self, step: Step) -> str:
         self.variables["answer"] = await self.context.reply(self._text(step), **self._how(step))
         return self.variables["answer"]
 
-    async def _act(self, step: Step) -> Any:
+    async def act(self, step: Step) -> Any:
         """One action of the model, carried out: the result of a call, an answer, or what a person said."""
         action = await self.context.act(self._text(step) or None, **self._how(step))
         match action:
@@ -143,59 +124,59 @@ class _Run:
                 self.variables["answer"] = text
                 return text
 
-    async def _choose(self, step: Step) -> str:
+    async def choose(self, step: Step) -> str:
         options = [str(it) for it in self._fill(step.options["from"], step)]
         chosen = await self.context.choose(options, self._text(step), **self._how(step))
         await self.block(step.blocks.get(chosen, ()))
         return chosen
 
-    async def _decide(self, step: Step) -> bool:
+    async def decide(self, step: Step) -> bool:
         yes = await self._holds(step.what, step)
         await self.block(step.blocks.get("yes" if yes else "no", ()))
         return yes
 
-    async def _extract(self, step: Step) -> Any:
+    async def extract(self, step: Step) -> Any:
         question = str(self._fill(step.options.get("question", ""), step))
         schema = schema_of(self._fill(step.what, step), step.place)
         return await self.context.extract(schema, question, **self._how(step))
 
-    async def _verify(self, step: Step) -> Any:
+    async def verify(self, step: Step) -> Any:
         return await self.context.verify(self._text(step), str(self._fill(step.options.get("criteria", ""), step)))
 
-    async def _call(self, step: Step) -> Any:
+    async def call(self, step: Step) -> Any:
         seen = await self.context.call(self._text(step), **self._fill(step.options.get("with", {}), step))
         if not seen.ok:
             raise SkillError(f"{step.place}: {step.what}: {seen.text}")
         return seen.value
 
-    async def _ask(self, step: Step) -> Any:
+    async def ask(self, step: Step) -> Any:
         name = str(step.options.get("type", "text"))
-        if name not in PYTHON:
-            raise SkillError(f"{step.place}: '{name}' is no type to ask for; there are: {', '.join(PYTHON)}")
-        return await self.context.ask(self._text(step), PYTHON[name])
+        if name not in TYPES:
+            raise SkillError(f"{step.place}: '{name}' is no type to ask for; there are: {', '.join(TYPES)}")
+        return await self.context.ask(self._text(step), TYPES[name])
 
-    async def _delegate(self, step: Step) -> Any:
+    async def delegate(self, step: Step) -> Any:
         work = self.context.catalogue.find(self._text(step))
         task = str(self._fill(step.options["task"], step))
         tools = step.options.get("tools")
         return await self.context.delegate(work, task, tools=None if tools is None else self._fill(tools, step))
 
-    async def _tell(self, step: Step) -> None:
+    async def tell(self, step: Step) -> None:
         self.context.tell(self._text(step))
 
-    async def _note(self, step: Step) -> None:
+    async def note(self, step: Step) -> None:
         self.context.note(self._text(step))
 
-    async def _set(self, step: Step) -> None:
+    async def set(self, step: Step) -> None:
         values = self._fill(step.what, step)
         if not isinstance(values, dict):
             raise SkillError(f"{step.place}: 'set' needs a mapping of names to values")
         self.variables.update(cast("dict[str, Any]", values))
 
-    async def _if(self, step: Step) -> None:
+    async def if_(self, step: Step) -> None:
         await self.block(step.blocks.get("then" if await self._holds(step.what, step) else "else", ()))
 
-    async def _loop(self, step: Step) -> None:
+    async def loop(self, step: Step) -> None:
         most, due = int(self._fill(step.options.get("most", MOST), step)), step.verb == "while"
         for _ in range(most):
             if await self._holds(step.what, step) is not due:
@@ -204,7 +185,7 @@ class _Run:
         if "most" not in step.options:
             raise SkillError(f"{step.place}: '{step.verb}' went round {most} times; say 'most' if that is right")
 
-    async def _for_each(self, step: Step) -> None:
+    async def for_each(self, step: Step) -> None:
         items = self._fill(step.what, step)
         if isinstance(items, str) or not hasattr(items, "__iter__"):
             raise SkillError(f"{step.place}: 'for each' needs a list, not {render(items)[:80]!r}")
@@ -212,7 +193,7 @@ class _Run:
             self.variables[str(step.options["as"])] = item
             await self.block(step.blocks["do"])
 
-    async def _parallel(self, step: Step) -> list[Any]:
+    async def parallel(self, step: Step) -> list[Any]:
         """Branches see the variables, and what they set is theirs; each comes to its answer."""
 
         async def branch(context: Context, steps: Sequence[Step]) -> Any:
@@ -229,20 +210,47 @@ class _Run:
         branches = [steps for name, steps in step.blocks.items() if name != "on error"]
         return await self.context.parallel(*map(work, branches))
 
-    async def _do(self, step: Step) -> None:
+    async def do(self, step: Step) -> None:
         await self.block(step.blocks["do"])
 
-    async def _return(self, step: Step) -> None:
+    async def return_(self, step: Step) -> None:
         raise _Returned(self._fill(step.what, step))
 
-    async def _fail(self, step: Step) -> None:
+    async def fail(self, step: Step) -> None:
         raise SkillError(self._text(step))
 
     async def _holds(self, condition: Any, step: Step) -> bool:
         """An expression, or a question that the model decides."""
         if is_expression(condition):
             return bool(self._fill(condition, step))
-        question = str(self._fill(condition, step))
-        if isinstance(self.context.model, Model):
-            return (await self.context.decide(question)).option == "yes"
-        return await self.context.choose(["yes", "no"], question) == "yes"
+        return (await self.context.decide(str(self._fill(condition, step)))).option == "yes"
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_LOOP = Verb(_names("most"), _names("do"), _names("do"))
+_VERBS: Mapping[str, tuple[Verb, Callable[[_Run, Step], Awaitable[Any]]]] = {
+    "reply": (Verb(HOW, bare=True), _Run.reply),
+    "act": (Verb(HOW, bare=True), _Run.act),
+    "choose": (Verb(HOW | {"from"}, branches="when"), _Run.choose),
+    "decide": (Verb(blocks=_names("yes no")), _Run.decide),
+    "extract": (Verb(HOW | {"question"}), _Run.extract),
+    "verify": (Verb(_names("criteria")), _Run.verify),
+    "call": (Verb(_names("with")), _Run.call),
+    "ask": (Verb(_names("type")), _Run.ask),
+    "delegate": (Verb(_names("task tools"), needed=_names("task")), _Run.delegate),
+    "tell": (Verb(), _Run.tell),
+    "note": (Verb(), _Run.note),
+    "set": (Verb(), _Run.set),
+    "if": (Verb(blocks=_names("then else"), needed=_names("then")), _Run.if_),
+    "while": (_LOOP, _Run.loop),
+    "until": (_LOOP, _Run.loop),
+    "for each": (Verb(blocks=_names("do"), needed=_names("do as")), _Run.for_each),
+    "parallel": (Verb(), _Run.parallel),
+    "do": (Verb(), _Run.do),
+    "return": (Verb(), _Run.return_),
+    "fail": (Verb(), _Run.fail),
+}
+"""The verbs: what may stand in each, and what carries it out."""

@@ -34,34 +34,6 @@ class Verb:
     """It may stand alone."""
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name.replace("_", " ") for name in text.split())
-
-
-VERBS: Mapping[str, Verb] = {
-    "reply": Verb(HOW, bare=True),
-    "act": Verb(HOW, bare=True),
-    "choose": Verb(HOW | {"from"}, branches="when"),
-    "decide": Verb(blocks=_names("yes no")),
-    "extract": Verb(HOW | {"question"}),
-    "verify": Verb(_names("criteria")),
-    "call": Verb(_names("with")),
-    "ask": Verb(_names("type")),
-    "delegate": Verb(_names("task tools"), needed=_names("task")),
-    "tell": Verb(),
-    "note": Verb(),
-    "set": Verb(),
-    "if": Verb(blocks=_names("then else"), needed=_names("then")),
-    "while": Verb(_names("most"), _names("do"), _names("do")),
-    "until": Verb(_names("most"), _names("do"), _names("do")),
-    "for each": Verb(blocks=_names("do"), needed=_names("do as")),
-    "parallel": Verb(),
-    "do": Verb(),
-    "return": Verb(),
-    "fail": Verb(),
-}
-
-
 @dataclass(frozen=True)
 class Step:
     """One step. `what` is what stands behind its verb, not yet filled in."""
@@ -83,6 +55,7 @@ class Reader:
     """
 
     path: Path
+    verbs: Mapping[str, Verb]
     _loader: yaml.SafeLoader = field(init=False, repr=False)
     _inside: list[yaml.Node] = field(init=False, repr=False, default_factory=list[yaml.Node])
 
@@ -127,15 +100,15 @@ class Reader:
     def _step(self, node: yaml.Node) -> Step:
         if isinstance(node, yaml.ScalarNode):
             verb = self._verb(node)
-            if not VERBS[verb].bare:
+            if not self.verbs[verb].bare:
                 raise self._error(node, f"'{verb}' needs something behind it, as in '{verb}: ...'")
             return Step(verb, None, {}, {}, self._place(node))
         pairs = self._pairs(node, "a step is due, as in 'reply: ...'")
         if not pairs:
             raise self._error(node, "a step is due, as in 'reply: ...'")
-        (first, (key, what)), *others = pairs.items()
+        (_, (key, what)), *others = pairs.items()
         verb = self._verb(key)
-        spec, place = VERBS[verb], self._place(key)
+        spec, place = self.verbs[verb], self._place(key)
         options: dict[str, Any] = {}
         blocks: dict[str, Sequence[Step]] = {}
         for name, (at, value) in others:
@@ -162,12 +135,11 @@ class Reader:
         elif verb == "choose" and "from" not in options:
             raise self._error(key, "'choose' needs 'from' (a list) or 'when' (steps for each option)")
         inner = verb in ("do", "parallel")
-        assert first == key.value
         return Step(verb, None if inner else self._value(what), options, blocks, place)
 
     def _verb(self, node: yaml.Node) -> str:
         name = str(cast("object", node.value))
-        self._check_names([name], VERBS, "is no verb", node)
+        self._check_names([name], self.verbs, "is no verb", node)
         return name
 
     def _check_names(self, names: Iterable[str], known: Iterable[str], why: str, node: yaml.Node | None = None) -> None:

@@ -13,22 +13,13 @@ from typing import Any, cast
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from bridle.errors import SkillError
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 _WHOLE = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
-TYPES: Mapping[str, dict[str, JsonValue]] = {
-    "string": {"type": "string"},
-    "text": {"type": "string"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "time": {"type": "string", "format": "time"},
-}
-PYTHON: Mapping[str, type] = {
+TYPES: Mapping[str, type] = {
     "string": str,
     "text": str,
     "integer": int,
@@ -37,6 +28,7 @@ PYTHON: Mapping[str, type] = {
     "date": datetime.date,
     "time": datetime.time,
 }
+"""Types by the names that steps have for them."""
 
 
 def fill(value: Any, variables: Mapping[str, Any], place: str) -> Any:
@@ -94,7 +86,7 @@ def schema_of(written: Any, place: str) -> dict[str, JsonValue]:
     """
     match written:
         case str() if written in TYPES:
-            return dict(TYPES[written])
+            return cast("dict[str, JsonValue]", TypeAdapter(TYPES[written]).json_schema())
         case [str() as only] if only in TYPES:
             return {"type": "array", "items": schema_of(only, place)}
         case [dict()]:
