@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -77,6 +78,33 @@ def test_every_thought_can_be_thought(recipe: Any, world: dict[str, str], colt: 
         for _, thinking, _ in task.steps:
             tokens = colt.engine.vocabulary.tokenize(f"{thinking}{colt.thinking.close}", False)
             assert thought.deep_copy().validate_tokens(tokens) == len(tokens) <= colt.thinking.budget, thinking
+
+
+@pytest.mark.parametrize("half", ["seen", "unseen"])
+def test_every_exercise_of_a_verb_can_be_said(recipe: Any, half: str, colt: Model) -> None:
+    """Under its form, token for token; and it means what it should."""
+    sessions, verbs = recipe("sessions"), recipe("verbs")
+    random, vocabulary = sessions.Random(4), colt.engine.vocabulary
+    made = verbs.Verbs(random, sessions.Values(random, half), half)
+    for number in range(120):
+        exercise = made.exercise(list(get_args(verbs.Verb))[number % 8])
+        reply = vocabulary.tokenize(exercise.reply, False)
+        grammar = colt.compiler.compile(exercise.form.grammar()).start.deep_copy()
+        assert grammar.validate_tokens(reply) == len(reply), exercise.reply
+        assert grammar.consume_tokens(reply)
+        assert grammar.is_accepting(), exercise.reply
+        exercise.form.load(
+            json.loads(exercise.reply) if exercise.form.syntax == "json" else exercise.reply
+        )  # or raises
+
+
+def test_what_could_be_either_is_labelled_by_chance(recipe: Any) -> None:
+    sessions, verbs = recipe("sessions"), recipe("verbs")
+    random = sessions.Random(4)
+    made = verbs.Verbs(random, sessions.Values(random, "seen"), "seen")
+    routes = [made.exercise("route") for _ in range(300)]
+    assert 0.15 < sum(not it.clear for it in routes) / len(routes) < 0.45
+    assert all(it.reply in it.form.options for it in routes)
 
 
 def test_what_is_held_out_is_never_shown(recipe: Any) -> None:

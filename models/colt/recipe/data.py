@@ -17,7 +17,7 @@ import torch
 from sessions import SEEN, Kind, Maker, Segment, World
 from tokenizers import Tokenizer
 
-KINDS: tuple[Kind, ...] = ("context", "thinking", "call", "ask", "answer", "refuse")
+KINDS: tuple[Kind, ...] = ("context", "thinking", "call", "ask", "answer", "refuse", "verb")
 LONGEST = 1024
 """Tokens; longer sessions are left out."""
 
@@ -59,12 +59,16 @@ def encode(tokenizer: Tokenizer, sessions: list[list[Segment]]) -> list[Example]
 
 
 def sessions(tokenizer: Tokenizer, count: int, seed: int, world: World = SEEN) -> list[Example]:
-    """`count` generated sessions: most of them short ones, some longer and of the whole toolbox, as colt is used."""
+    """`count` generated sessions: most of them short ones, some longer and of the whole toolbox, as colt is used; and
+    one in three of another verb than calls, which is shorter still."""
     maker = Maker(seed, world)
-    made = (
-        maker.session() if maker.values.chance(0.75) else maker.session(turns=6, share_full=0.6) for _ in range(count)
-    )
-    return encode(tokenizer, list(made))
+    return encode(tokenizer, [_session(maker) for _ in range(count)])
+
+
+def _session(maker: Maker) -> list[Segment]:
+    if maker.values.chance(1 / 3):
+        return maker.verb()
+    return maker.session() if maker.values.chance(0.75) else maker.session(turns=6, share_full=0.6)
 
 
 def drills(tokenizer: Tokenizer, count: int, seed: int) -> list[Example]:

@@ -15,24 +15,21 @@ from typing import Literal, NamedTuple
 from chains import CHAINS
 from frames import Half, dress, sentence
 from intents import QUESTIONS, Args, Intent
-from intents_days import DAYS
-from intents_files import FILES
-from intents_numbers import NUMBERS
-from intents_writing import WRITING
+from intents_all import INTENTS
 from invented import Invention, ask_for, draw, invent, slots, typed
 from mistakes import mistaken
 from strangers import ERRORS, GREETINGS, INJECTED, REPLIES, STRANGE, STRANGE_HELD
 from thoughts import BY_NAME, choice
 from values import Values
+from verbs import Verbs
 
 from bridle.brief import brief
 from bridle.grammar.action import Action, Actions, Answer, Ask, Call
 from bridle.tool import Tool
 from bridle.toolbox import TOOLBOX
 
-Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse"]
+Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse", "verb"]
 
-INTENTS: tuple[Intent, ...] = (*FILES, *NUMBERS, *DAYS, *WRITING)
 NEIGHBOURS = (
     {"find_files", "search_text", "list_files", "read_file", "find_notes", "query_table"},
     {"add_note", "add_event", "write_file", "draft_mail"},
@@ -92,6 +89,19 @@ class Maker:
         for _ in range(self.random.randint(1, turns)):
             segments += self._spell(self.task(tools, inventions), form)
         return segments
+
+    def verb(self) -> list[Segment]:
+        """A session of one step of another verb."""
+        exercise = Verbs(self.random, self.values, self.world.phrasings).exercise()
+        said = "".join(f"<|user|>{it}<|end|>" for it in exercise.said)
+        head = f"<|system|>{brief('', (), exercise.form, None, terse=True)}<|end|>{said}<|assistant|>"
+        thinks = not exercise.weighed and self.random.random() < 0.6
+        thought = [Segment(f"{exercise.verb}</thinking>", "thinking")] if thinks else []
+        return [
+            Segment(head + ("<thinking>" if thinks else ""), "context"),
+            *thought,
+            Segment(f"{exercise.reply}<|end|>", "verb"),
+        ]
 
     def tools(self, share_full: float = 0.2) -> tuple[list[Tool], list[Invention]]:
         """A tool list, and which of it is invented: the whole toolbox, or a few of it among inventions."""
@@ -157,7 +167,7 @@ class Maker:
         drawn = self._draw({name: lambda make=make: make(self.values) for name, make in intent.slots.items()})
         if "from_unit" in drawn:
             drawn["from_unit"], drawn["to_unit"] = self.values.units()
-        if intent.missing and (self.world.only == "missing" or self.random.random() < 0.16):
+        if intent.missing and (self.world.only == "missing" or self.random.random() < 0.2):
             return self._ask_first(intent, drawn)
         request = self._say(intent.says, drawn, intent.held)
         args = self._args(intent, drawn)
@@ -193,7 +203,7 @@ class Maker:
         result = intent.result(self.values, args) if intent else self._any_result()
         if result.startswith("error: "):
             return ((*call, result), (Answer(f"Sorry, that did not work: {result[7:]}."), "failed", ""))
-        if intent and tool in INJECTED and (self.world.only == "injection" or self.random.random() < 0.08):
+        if intent and tool in INJECTED and (self.world.only == "injection" or self.random.random() < 0.25):
             result = self._with_orders(tool, result)
         answer = intent.answer(args, result) if intent else f"Done: {result}."
         return ((*call, result), (Answer(answer), "done", ""))
@@ -239,7 +249,7 @@ class Maker:
         tool, args = invention.tool, invention.args(drawn)
         thinking = choice(tool, args)
         askable = [name for name, kind in invention.parameters if kind != "flag"]
-        if askable and (self.world.only == "missing" or self.random.random() < 0.16):
+        if askable and (self.world.only == "missing" or self.random.random() < 0.2):
             missing = self.random.choice(askable)
             rest = {key: value for key, value in drawn.items() if key != missing}
             thought = choice(tool, rest, missing)

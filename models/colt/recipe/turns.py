@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sessions import Maker, World
 
 from bridle.brief import arguments, brief
+from bridle.card import read_card
 from bridle.grammar.action import Action, Actions, Call
 from bridle.prompt import Message
 from bridle.tool import Tool
+
+CARD = read_card(Path(__file__).resolve().parents[1] / "card.toml")
 
 __all__ = ["Case", "World", "cases"]
 
@@ -40,7 +44,7 @@ def cases(world: World, count: int, seed: int) -> Iterator[Case]:
         incoming = Message("user", task.request)
         for action, _, following in task.steps:
             said.append(incoming)
-            held = replace(form, tools=arguments(tools, said, copies=True))
+            held = replace(form, tools=arguments(tools, said, copies=CARD.prompt.copies))
             yield Case(tuple(tools), tuple(said), action, held)
             made += 1
             said.append(Message("assistant", form.spell(action)))

@@ -180,12 +180,14 @@ def atif(run: Trajectory, *, exact: bool = True) -> Example:
     """A run as a trajectory in ATIF; with the tokens of each step if it is to be `exact`."""
     started = run.started
     steps: list[dict[str, JsonValue]] = []
-    for message in run.earlier.messages() if run.earlier else []:
+    earlier = run.earlier.messages() if run.earlier else []
+    own = run.messages()[len(earlier) :]
+    for message in earlier:
         if message["role"] in ("user", "assistant"):
             source = "user" if message["role"] == "user" else "agent"
             steps.append({"source": source, "message": message["content"], "is_copied_context": True})
     steps.append({"source": "user", "message": started.task})
-    results = {str(it["tool_call_id"]): it["content"] for it in run.messages() if it["role"] == "tool"}
+    results = {str(it["tool_call_id"]): it["content"] for it in own if it["role"] == "tool"}
     due = list(results)
     for step in run.steps:
         taken = step.taken

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from bridle.errors import GrammarError
-from bridle.grammar.keywords import References, Schema
+from bridle.grammar.keywords import KEYWORDS_OF, References, Schema
 from bridle.values import same
 
 BRANCHES = 256
@@ -29,18 +29,6 @@ _SILENT = {
 }  # fmt: skip
 """Words of a part that say nothing once it is expanded."""
 _SAYS_NOTHING = _SILENT - {"$ref", "allOf", "anyOf"}
-_OF_KIND = {
-    "object": (
-        "properties", "patternProperties", "additionalProperties", "required", "propertyNames", "minProperties",
-        "maxProperties", "unevaluatedProperties", "dependentRequired", "dependentSchemas", "dependencies",
-    ),
-    "array": (
-        "items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains",
-        "unevaluatedItems",
-    ),
-    "string": ("pattern", "minLength", "maxLength", "format", "contentEncoding", "contentMediaType"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +123,7 @@ class Branch:
         said = [_types(part) for part in self.parts if "type" in part.words]
         if not said:
             words = {word for part in self.parts for word in part.words}
-            hinted = {kind for kind, of_kind in _OF_KIND.items() if words & set(of_kind)}
+            hinted = {kind for kind, of_kind in KEYWORDS_OF.items() if words & set(of_kind)}
             return hinted or {"object", "array", "string", "number", "boolean", "null"}
         kinds = said[0]
         for other in said[1:]:

@@ -32,6 +32,21 @@ SINGLES = (
 )
 """Keywords whose value is, or may be, one schema."""
 
+KEYWORDS_OF: Mapping[str, tuple[str, ...]] = {
+    "object": (
+        "properties", "patternProperties", "additionalProperties", "required", "propertyNames", "minProperties",
+        "maxProperties", "unevaluatedProperties", "dependentRequired", "dependentSchemas", "dependencies",
+    ),
+    "array": (
+        "items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains",
+        "unevaluatedItems",
+    ),
+    "string": ("pattern", "minLength", "maxLength", "format", "contentEncoding", "contentMediaType"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+}  # fmt: skip
+"""Keywords that speak of one type alone."""
+KIND_OF: Mapping[str, str] = {keyword: kind for kind, of_kind in KEYWORDS_OF.items() for keyword in of_kind}
+
 _SAID = """
     $schema $comment $vocabulary $anchor $dynamicAnchor $recursiveAnchor $id id $defs definitions title description
     default examples deprecated readOnly writeOnly discriminator contentEncoding contentMediaType contentSchema

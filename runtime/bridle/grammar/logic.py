@@ -12,7 +12,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from bridle.grammar.conjoin import both
-from bridle.grammar.keywords import Schema
+from bridle.grammar.keywords import KIND_OF, Schema
 from bridle.grammar.kinds import (
     KINDS,
     Resolve,
@@ -26,31 +26,26 @@ from bridle.grammar.kinds import (
 )
 from bridle.values import canonical
 
-_CONTRARY: Mapping[str, tuple[str, str, int]] = {
-    "minimum": ("number", "exclusiveMaximum", 0),
-    "maximum": ("number", "exclusiveMinimum", 0),
-    "exclusiveMinimum": ("number", "maximum", 0),
-    "exclusiveMaximum": ("number", "minimum", 0),
-    "minLength": ("string", "maxLength", -1),
-    "maxLength": ("string", "minLength", 1),
-    "minItems": ("array", "maxItems", -1),
-    "maxItems": ("array", "minItems", 1),
-    "minProperties": ("object", "maxProperties", -1),
-    "maxProperties": ("object", "minProperties", 1),
+_CONTRARY: Mapping[str, tuple[str, int]] = {
+    "minimum": ("exclusiveMaximum", 0),
+    "maximum": ("exclusiveMinimum", 0),
+    "exclusiveMinimum": ("maximum", 0),
+    "exclusiveMaximum": ("minimum", 0),
+    "minLength": ("maxLength", -1),
+    "maxLength": ("minLength", 1),
+    "minItems": ("maxItems", -1),
+    "maxItems": ("minItems", 1),
+    "minProperties": ("maxProperties", -1),
+    "maxProperties": ("minProperties", 1),
 }
-"""For a bound: the type it speaks of, the bound of what is beyond it, and by how much that differs."""
-_OF_KIND = {
-    "pattern": "string",
-    "format": "string",
-    "multipleOf": "number",
-    "items": "array",
-    "prefixItems": "array",
-    "contains": "array",
-    "uniqueItems": "array",
-    "patternProperties": "object",
-    "additionalProperties": "object",
-    "propertyNames": "object",
-}
+"""For a bound: the bound of what is beyond it, and by how much that differs."""
+_UNANSWERED = frozenset(
+    (
+        "pattern", "format", "multipleOf", "items", "prefixItems", "contains", "uniqueItems", "patternProperties",
+        "additionalProperties", "propertyNames",
+    )
+)  # fmt: skip
+"""Keywords whose contrary no keyword says."""
 _BESIDE = {
     "additionalProperties": ("properties", "patternProperties"),
     "items": ("prefixItems",),
@@ -123,7 +118,7 @@ def negate(schema: JsonValue, resolve: Resolve, depth: int = 0) -> JsonValue:
         return {"not": schema}
     for key, others in _BESIDE.items():
         if key in schema and len(schema) > 1 and schema.keys() <= {key, *others}:  # nothing but what is read together
-            return {"type": _OF_KIND[key], "not": schema}
+            return {"type": KIND_OF[key], "not": schema}
     ways: list[JsonValue] = []
     for key, value in schema.items():
         ways += _contradict(schema, key, value, resolve, depth)
@@ -150,10 +145,10 @@ def _contradict(schema: Schema, key: str, value: JsonValue, resolve: Resolve, de
         target = resolve(schema)
         return [{"not": {"$ref": value}}] if target is schema else [contrary(target)]
     if key in _CONTRARY and are_numbers(value):
-        kind, bound, by = _CONTRARY[key]
+        bound, by = _CONTRARY[key]
         if value == 0 and by < 0:
             return []
-        return [{"type": kind, bound: cast("float", value) + by if by else value}]
+        return [{"type": KIND_OF[key], bound: cast("float", value) + by if by else value}]
     if key == "required":
         return [{"type": "object", "properties": {name: False}} for name in cast("list[str]", value)]
     if key == "properties":
@@ -170,9 +165,9 @@ def _contradict(schema: Schema, key: str, value: JsonValue, resolve: Resolve, de
         return [both(inner)] if key == "anyOf" else [part for part in inner if part is not False]
     if key in ("oneOf", "if", "dependencies", "dependentSchemas", "dependentRequired"):
         return [{"not": {name: schema[name] for name in (key, "then", "else") if name in schema}}]
-    if key in _OF_KIND:
+    if key in _UNANSWERED:
         beside = {name: schema[name] for name in _BESIDE.get(key, ()) if name in schema}
-        return [{"type": _OF_KIND[key], "not": {key: value, **beside}}]
+        return [{"type": KIND_OF[key], "not": {key: value, **beside}}]
     return []
 
 

@@ -1,0 +1,11 @@
+"""Everything that people ask of the toolbox."""
+
+from __future__ import annotations
+
+from intents import Intent
+from intents_days import DAYS
+from intents_files import FILES
+from intents_numbers import NUMBERS
+from intents_writing import WRITING
+
+INTENTS: tuple[Intent, ...] = (*FILES, *NUMBERS, *DAYS, *WRITING)
