@@ -18,7 +18,8 @@ from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import BudgetError
 from bridle.grammar.base import Choice
 from bridle.grammar.compile import Compiler
-from bridle.grammar.document import Document, Phase, pause
+from bridle.grammar.document import Document, Phase
+from bridle.grammar.passage import pause
 from bridle.grammar.thinking import Thinking
 from bridle.model import Model
 from bridle.parse import split_thinking
