@@ -28,17 +28,19 @@ from typing import cast
 from pydantic import JsonValue
 
 from bridle._version import __version__
-from bridle.bounds import Bounds, CallMade, Ended, Limits
+from bridle.bounds import Astray, Bounds, CallMade, Ended, Limits
 from bridle.catalogue import Catalogue
 from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
 from bridle.course import Course
+from bridle.delegate import Work
 from bridle.errors import BridleError, UsageError
 from bridle.how import StepSettings
-from bridle.journal import Event, Journal, Offered, RunEnded, RunStarted, Status, Tokens
+from bridle.journal import Event, Journal, Offered, Past, RunEnded, RunStarted, Said, Status, Tokens, beginning, ending
 from bridle.journal.store import new_run
 from bridle.prompt import Message
 from bridle.record import Recorder, told
+from bridle.resume import Ask, answering, way_of
 from bridle.skill import Skill
 from bridle.tool import Service, Tool
 from bridle.toolbox import TOOLBOX, Workspace
@@ -118,7 +120,7 @@ class Agent:
         settings: StepSettings | None = None,
         services: Sequence[Service] = (),
         catalogue: Catalogue | None = None,
-        answer: Callable[[str], str | None] | None = None,
+        answer: Ask | None = None,
         on_event: Callable[[Event], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -156,11 +158,7 @@ class Agent:
         if not task.strip():
             raise UsageError("the task is empty", hint="say what to do")
         recorder = Recorder(self.journal, new_run(), self._on_event)
-        course = Course(recorder, Bounds(self.limits), self.settings, self._services, self._answer, self._on_progress)
-        messages = [*history, Message("user", task)]
-        context = Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)
-        work = context.equip(self.skill)
-        workspace = cast("Workspace", self._services[Workspace])
+        context, work = self._context(recorder, task, [*history, Message("user", task)], Past())
         started = RunStarted(
             task=task,
             skill=self.skill.name,
@@ -170,15 +168,78 @@ class Agent:
                 Offered(name=it.name, description=it.description, parameters=json.dumps(it.schema))
                 for it in context.tools
             ],
-            workspace=str(workspace.root),
+            workspace=str(cast("Workspace", self._services[Workspace]).root),
             seed=self.settings.seed,
             deterministic=self.model.deterministic,
             version=__version__,
             parent=parent,
+            history=[Said(role=it.role, content=it.content) for it in history],
+            digest=self.skill.digest,
+            way=way_of(self.settings, self.limits, self.model.card),
         )
         recorder.event(started)  # the agent opens and closes what its context writes
+        return await self._work(context, work)
+
+    def resume(self, run: str, answer: str | None = None) -> Run:
+        """`go_on`, for code that is not async."""
+        return asyncio.run(self.go_on(run, answer))
+
+    async def go_on(self, run: str, answer: str | None = None) -> Run:
+        """Take up a run that was killed, stopped, or waits for a person: what it did before is not done again.
+
+        It has to be the run of an agent like this one: with these tools, settings and limits (`bridle.resume`).
+
+        Args:
+            run: its id.
+            answer: what the person says to its question.
+
+        Raises:
+            UsageError: it is done, or its skill is another one by now.
+            Astray: it does something else than it did before.
+            JournalError: it cannot be read or recorded.
+        """
+        events = self.journal.events(run)
+        started, ended = beginning(run, events), ending(events)
+        if ended is not None and ended.status is Status.DONE:
+            raise UsageError(f"the run {run} is done", hint=f"to do it otherwise: bridle runs fork {run}")
+        if started.digest and started.digest != self.skill.digest:
+            raise UsageError(
+                f"the skill '{started.skill}' is not what it was when the run {run} began",
+                hint=f"bridle runs fork {run} does it with the skill as it is now",
+            )
+        asked = ended.question if ended is not None else None
+        person = self._answer if answer is None else answering(asked, answer, self._answer)
+        return await self.revisit(started, Past(events), Recorder(self.journal, run, self._on_event, events), person)
+
+    async def revisit(self, started: RunStarted, past: Past, recorder: Recorder, person: Ask | None = None) -> Run:
+        """Do a run's skill once more over what it did before; what it did not is done now, and recorded.
+
+        Raises:
+            Astray: it does something else than it did before.
+        """
+        history = [Message(it.role, it.content) for it in started.history]
+        messages = [*history, Message("user", started.task)]
+        context, work = self._context(recorder, started.task, messages, past, person)
+        return await self._work(context, work)
+
+    def _context(
+        self,
+        recorder: Recorder,
+        task: str,
+        messages: list[Message],
+        past: Past,
+        person: Ask | None = None,
+    ) -> tuple[Context, Work[str]]:
+        asks = person or self._answer
+        course = Course(recorder, Bounds(self.limits), self.settings, self._services, asks, self._on_progress, past)
+        context = Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)
+        return context, context.equip(self.skill)
+
+    async def _work(self, context: Context, work: Work[str]) -> Run:
         try:
             answer = await work(context)
+        except Astray:  # nothing of this is news of the run
+            raise
         except Ended as end:
             return self._end(context, end.status, None, end.question, end.reason)
         except asyncio.CancelledError:

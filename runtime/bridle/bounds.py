@@ -41,11 +41,32 @@ class Limits:
 class Ended(BridleError):
     """A verb found that the run is over; the agent turns it into the run's end."""
 
-    def __init__(self, status: Status, reason: str, question: str | None = None) -> None:
-        super().__init__(reason)
+    def __init__(self, status: Status, reason: str, question: str | None = None, hint: str = "") -> None:
+        super().__init__(reason, hint=hint)
         self.status = status
         self.reason = reason
         self.question = question
+
+    @property
+    def final(self) -> bool:
+        """Nothing that a skill does about errors stands in its way."""
+        return self.status is not Status.FAILED
+
+
+class Astray(Ended):
+    """A run that was taken up does something else than it did before."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(
+            Status.FAILED,
+            f"the run goes another way at {place}: {why}",
+            hint="its skill, its tools or their order have changed; fork it instead: bridle runs fork",
+        )
+
+    @property
+    def final(self) -> bool:
+        """See `Ended.final`."""
+        return True
 
 
 @dataclass(frozen=True)

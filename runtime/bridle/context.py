@@ -146,11 +146,14 @@ class Context:
         Raises:
             Ended: a bound of the run is met.
         """
-        if not isinstance(self.model, Model):
-            return Decision(await self.choose(options, question), None, (), False)
         path, form = self._path("decide"), Choice(list(options))
         system = brief(self.instructions, (), form, None, terse=self.model.card.prompt.terse)
         messages = [Message("system", system), *self.messages, Message("user", question)]
+        if (known := self.course.decided(path, messages)) is not None:
+            return known
+        if not isinstance(self.model, Model):
+            chosen = await self.course.step(path, self._written(form, (), question), self.model)
+            return Decision(chosen.value, None, (), False)
         return await self.course.weigh(path, messages, form, self.model, calibration)
 
     async def extract(self, kind: type[T] | Mapping[str, JsonValue], question: str = "", **how: Unpack[How]) -> T:
@@ -211,7 +214,7 @@ class Context:
         """
         wanted = question
         for _ in range(ASKED):
-            answer = self.course.hear(wanted)
+            answer = self.course.hear(self._path("ask"), wanted)
             self.messages.append(Message("user", answer))
             if kind is None:
                 return answer
@@ -227,7 +230,7 @@ class Context:
 
     def note(self, text: str) -> None:
         """Tell whoever watches what is going on, in a few words."""
-        self.course.recorder.event(Noted(path=self._path("note"), text=text))
+        self.course.tell(Noted(path=self._path("note"), text=text))
 
     @overload
     async def delegate(
@@ -262,9 +265,9 @@ class Context:
             child.shots, child.tools = (), [it for it in self.tools if tools is None or it.name in tools]
         else:
             function, name = child.equip(work, tools), work.name
-        self.course.recorder.event(Delegated(path=path, to=name, task=task))
+        self.course.tell(Delegated(path=path, to=name, task=task))
         result = await function(child)
-        self.course.recorder.event(Returned(path=path, value=as_json(result)))
+        self.course.tell(Returned(path=path, value=as_json(result)))
         return result
 
     async def parallel(self, *branches: Work[T]) -> list[T]:

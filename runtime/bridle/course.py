@@ -1,32 +1,35 @@
 """The course of a run: its steps and its calls, each within the run's bounds and journaled as it comes.
 
-One for all branches of a run: they spend from one purse and write into one record.
+One for all branches of a run: they spend from one purse and write into one record. What the record has from before is
+not done again: a run that was killed or waits for a person is taken up by doing its skill once more.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from bridle.bounds import Bounds, CallMade, Ended
+from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.decide import Calibration, Decision, choose
-from bridle.engine.base import Stop
+from bridle.engine.base import Generation, Stop
 from bridle.errors import BridleError, BudgetError
 from bridle.grammar.action import Call
 from bridle.grammar.base import Choice
 from bridle.how import StepSettings
-from bridle.journal import Heard, Status, Undone
+from bridle.journal import Counted, Delegated, Heard, Made, Noted, Past, Returned, Status, StepTaken, Undone, place_of
 from bridle.model import Model
-from bridle.prompt import Message
-from bridle.record import Recorder, as_json
+from bridle.prompt import Message, Prompt
+from bridle.record import Recorder, as_json, usage_of
 from bridle.step import Outcome, Step, StepError, take
 from bridle.tool import CallKey, Effect, Observation, Service, Tool
 from bridle.turn import Attempt, Progress, Writer
-from bridle.vote import Vote, vote
+from bridle.vote import Vote, most, vote
 
 T = TypeVar("T")
 
@@ -43,19 +46,24 @@ class Course:
     """Asks the person at once; without one (or if it gives None) a question pauses the run."""
     listen: Callable[[Progress], None] | None = None
     """Hears signs of life, on the engine's thread."""
+    past: Past = field(default_factory=Past)
+    """What the run did before."""
 
     async def step(self, path: str, step: Step[T], model: Writer) -> Outcome[T]:
         """Take a step.
 
         Raises:
             Ended: a bound of the run is met, or no attempt gave a value.
+            Astray: another one was taken there before.
         """
+        if (known := self.past.step(path)) is not None:
+            return self._known(known, step)
         start = time.monotonic()
         try:
             outcome = await take(step, model)
         except (BudgetError, StepError) as error:
             raise self._end(error, step, path, start) from None
-        self._record(path, outcome.attempts, as_json(outcome.value), start)
+        self._record(path, step, outcome.attempts, start, as_json(outcome.value), came=True)
         return outcome
 
     async def vote(self, path: str, step: Step[T], model: Writer, count: int) -> Vote[T]:
@@ -63,17 +71,40 @@ class Course:
 
         Raises:
             Ended: a bound of the run is met, or no attempt of any gave a value.
+            Astray: another one was taken there before.
         """
+        places = [f"{path}.{number}" for number in range(1, count + 1)]
+        known = {it: self._known(found, step) for it in places if (found := self.past.step(it)) is not None}
+        if known and self.past.has_counted(path):
+            return most(list(known.values()), ())
         start = time.monotonic()
         try:
             found = await vote(step, model, count)
         except (BudgetError, StepError) as error:
             raise self._end(error, step, path, start) from None
-        for number, outcome in enumerate(found.outcomes, 1):
-            self._record(f"{path}.{number}", outcome.attempts, as_json(outcome.value), start)
-        for number, failed in enumerate(found.failed, len(found.outcomes) + 1):
-            self._record(f"{path}.{number}", failed.attempts, None, start)
-        return found
+        outcomes = list[Outcome[T]]()
+        for place, outcome in zip(places, found.outcomes, strict=False):
+            if place not in known:  # it was cut off while they were written down
+                self._record(place, step, outcome.attempts, start, as_json(outcome.value), came=True)
+            outcomes.append(known.get(place, outcome))
+        for place, failed in zip(places[len(found.outcomes) :], found.failed, strict=True):
+            self._record(place, step, failed.attempts, start)
+        self.recorder.event(Counted(path=path, votes=count))
+        return most(outcomes, found.failed)
+
+    def decided(self, path: str, messages: Sequence[Message]) -> Decision[str] | None:
+        """What was weighed there before, if anything was.
+
+        Raises:
+            Astray: it was something else.
+        """
+        if (known := self.past.decision(path)) is None:
+            return None
+        _same(path, known.asked, digest(messages))
+        self.bounds.left()
+        self.bounds.spend((), steps=1)
+        told = tuple(known.probabilities)
+        return Decision(known.option, max(told), told, known.sure)
 
     async def weigh(
         self, path: str, messages: Sequence[Message], choice: Choice[str], model: Model, calibration: Calibration
@@ -87,25 +118,61 @@ class Course:
         start = time.monotonic()
         decision = await choose(messages, choice, model, calibration, session=self.recorder.run)
         self.bounds.spend((), steps=1)
-        question, seconds = messages[-1].content, time.monotonic() - start
-        self.recorder.decision(path, question, choice.options, decision, seconds)
+        asked, question, seconds = digest(messages), messages[-1].content, time.monotonic() - start
+        self.recorder.decision(path, question, choice.options, decision, asked=asked, seconds=seconds)
         return decision
 
     async def call(self, place: str, call: Call, tool: Tool) -> Observation:
         """Make a call: the intent first and durably, then the effect, then what came of it. `place` is where in the run
         it stands; with the run, it names the call for ever.
 
+        A call that was begun before, and of which nobody knows what came, is made again where that does no harm, or the
+        world is asked (`Effect`); else a person.
+
         Raises:
-            Ended: a bound of the run is met: the tool was used too often, say.
+            Ended: a bound of the run is met: the tool was used too often, say. Or the person has to be asked.
+            Astray: another call was made there before.
         """
         self.bounds.left()
         self.bounds.use(tool.name)
         key = f"{self.recorder.run}/{place}"
-        self.recorder.intent(key, call, tool.effect)
-        seen = await tool.call(call.args, {**self.services, CallKey: CallKey(key)})
-        self.recorder.outcome(key, tool.name, seen)
+        if (made := self.past.call(place)) is None:
+            self.recorder.intent(key, call, tool.effect)
+        elif (before := made.intent).tool != call.tool:
+            raise Astray(f"call {place}", f"it is {call.tool} now, and was {before.tool}")
+        elif before.args != dict(call.args):
+            raise Astray(f"call {place}", f"the arguments of {call.tool} are not what they were")
+        if made is not None and made.answer is not None:
+            answer = made.answer
+            seen = Observation(answer.ok, answer.result, answer.text, answer.seconds)
+        else:
+            services = {**self.services, CallKey: CallKey(key)}
+            seen = await self._settle(made, call, tool, services)
+            if seen is None:
+                seen = await tool.call(call.args, services)
+            self.recorder.outcome(key, tool.name, seen)
         self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place))
         return seen
+
+    async def _settle(
+        self, made: Made | None, call: Call, tool: Tool, services: Mapping[type[Service], Service]
+    ) -> Observation | None:
+        """What came of a call that was begun before; None if it is to be made (again)."""
+        if made is None or tool.effect in (Effect.PURE, Effect.IDEMPOTENT):
+            return None
+        if tool.effect is Effect.PROBE and tool.probe is not None:
+            seen = await tool.probe.call(tool.probe.among(call.args), services)
+            return seen if not seen.ok or seen.value is not None else None
+        arguments = json.dumps(dict(call.args), ensure_ascii=False)
+        question = (
+            f"{tool.name} {arguments} was begun, and what came of it is not known. Was it done? "
+            "(yes, or no to do it now, or what came of it)"
+        )
+        said = self.hear(f"doubt@{place_of(made.intent.key)}", question, Status.IN_DOUBT).strip()
+        if said.casefold() == "no":
+            return None
+        text = "done" if said.casefold() == "yes" else said
+        return Observation(True, text, text)
 
     async def take_back(self, calls: Sequence[CallMade], tools: Sequence[Tool]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
@@ -121,25 +188,44 @@ class Course:
             if tool is None:
                 lasting.append(made)
                 continue
-            seen = await tool.take_back(made.args, made.result, {**self.services, CallKey: CallKey(made.key)})
-            self.recorder.event(Undone(key=made.key, tool=tool.name, ok=seen.ok, text=seen.text))
-            if seen.ok:
+            done = self.past.undone(made.place)
+            if done is None:
+                seen = await tool.take_back(made.args, made.result, {**self.services, CallKey: CallKey(made.key)})
+                done = Undone(key=made.key, tool=tool.name, ok=seen.ok, text=seen.text)
+                self.recorder.event(done)
+            if done.ok:
                 self.bounds.undone.add(made.key)
             else:
                 lasting.append(made)
         return lasting
 
-    def hear(self, question: str) -> str:
+    def hear(self, path: str, question: str, status: Status = Status.PAUSED) -> str:
         """What the person says to a question.
 
         Raises:
-            Ended: nobody is there to answer: the run pauses.
+            Ended: nobody is there to answer: the run waits.
+            Astray: another question was asked there before.
         """
+        if (known := self.past.heard(path)) is not None:
+            _same(path, known.question, question)
+            return known.text
         answer = self.person(question) if self.person else None
         if answer is None:
-            raise Ended(Status.PAUSED, "it has a question", question)
-        self.recorder.event(Heard(question=question, text=answer))
+            raise Ended(status, "it has a question", question)
+        self.recorder.event(Heard(path=path, question=question, text=answer))
         return answer
+
+    def tell(self, body: Noted | Delegated | Returned) -> None:
+        """Journal what a skill says of itself, once."""
+        if not self.past.has_told(body):
+            self.recorder.event(body)
+
+    def _known(self, attempts: Sequence[StepTaken], step: Step[T]) -> Outcome[T]:
+        """What a step came to that was taken before."""
+        _same(attempts[-1].path, attempts[-1].asked, digest(step.messages))
+        again = tuple(_again(it) for it in attempts)
+        self.bounds.spend(again)
+        return Outcome(step.form.load(attempts[-1].value), again)
 
     def _end(self, error: BudgetError | StepError, step: Step[Any], path: str, start: float) -> BridleError:
         """What a failed step means for the run."""
@@ -148,13 +234,42 @@ class Course:
             if step.max_tokens < (step.total_tokens or 0):  # it is the step's own budget that is too small
                 return error
             return Ended(Status.BUDGET, f"it has only {step.total_tokens} of {limits.tokens} tokens left")
-        self._record(path, error.attempts, None, start)
+        self._record(path, step, error.attempts, start)
         if error.stop is Stop.DEADLINE:
             return Ended(Status.BUDGET, f"it took longer than {limits.seconds:g} s")
         if error.stop is Stop.BUDGET:
             return Ended(Status.BUDGET, f"it made {self.bounds.usage.output} of {limits.tokens} tokens")
         return Ended(Status.FAILED, error.message)
 
-    def _record(self, path: str, attempts: Sequence[Attempt], value: JsonValue, start: float) -> None:
+    def _record(
+        self,
+        path: str,
+        step: Step[Any],
+        attempts: Sequence[Attempt],
+        start: float,
+        value: JsonValue = None,
+        *,
+        came: bool = False,
+    ) -> None:
         self.bounds.spend(attempts)
-        self.recorder.step(path, attempts, value, seconds=time.monotonic() - start)
+        seconds = time.monotonic() - start
+        self.recorder.step(path, attempts, value, asked=digest(step.messages), came=came, seconds=seconds)
+
+
+def _same(path: str, before: str, now: str) -> None:
+    if before and before != now:  # older journals do not say what was asked
+        raise Astray(path, "what is asked there is not what was asked then")
+
+
+def digest(messages: Sequence[Message]) -> str:
+    """What tells one conversation from another: the beginning of a SHA-256, 16 hexadecimal digits."""
+    told = json.dumps([[it.role, it.content] for it in messages], ensure_ascii=False)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _again(taken: StepTaken) -> Attempt:
+    """An attempt as far as the journal's word for it is needed again."""
+    generation = Generation((), Stop(taken.stop), usage_of(taken.tokens))
+    return Attempt(
+        Prompt("", ()), generation, taken.thinking, taken.text, error=taken.error, cut=taken.cut, model=taken.model
+    )

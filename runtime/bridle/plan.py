@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bridle.bounds import CallMade, Ended
 from bridle.context import Context
 from bridle.errors import BridleError
-from bridle.journal import Status
 
 AT_ONCE = 4
 """Tasks that are done at once."""
@@ -191,7 +190,7 @@ async def _try(task: Task, do: Do, report: Report, tries: int, context: Context)
         try:
             return Done(await do(context, task, given))
         except Ended as end:
-            if end.status is not Status.FAILED:
+            if end.final:
                 raise
             reason = end.reason
         except BridleError as error:

@@ -11,7 +11,7 @@ from bridle.certainty import certainty
 from bridle.decide import Decision
 from bridle.engine.base import Usage
 from bridle.grammar.action import Answer, Ask, Call
-from bridle.journal import Body, CallAnswered, CallIntended, Decided, Event, Journal, StepTaken, Tokens
+from bridle.journal import Body, CallAnswered, CallIntended, Decided, Event, Journal, Seen, StepTaken, Tokens, prompts
 from bridle.tool import Observation
 from bridle.turn import Attempt
 
@@ -19,13 +19,20 @@ from bridle.turn import Attempt
 class Recorder:
     """Journals one run, and tells whoever listens."""
 
-    def __init__(self, journal: Journal, run: str, listen: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        run: str,
+        listen: Callable[[Event], None] | None = None,
+        before: Sequence[Event] = (),
+    ) -> None:
+        """A recorder of a run, of which there may be events before."""
         self.run = run
         self._journal = journal
         self._listen = listen
-        self._base: int | None = None
-        self._tokens: Sequence[int] = ()
-        self._text = ""
+        self._base, seen = next(reversed(prompts(before).items()), (None, Seen((), "")))
+        self._tokens: Sequence[int] = seen.tokens
+        self._text = seen.text
 
     def event(self, body: Body, *, durable: bool = False) -> Event:
         """Journal an event; `durable` before an effect.
@@ -48,14 +55,22 @@ class Recorder:
         self.event(told)
 
     def decision(
-        self, path: str, question: str, options: Sequence[str], decision: Decision[str], seconds: float
+        self,
+        path: str,
+        question: str,
+        options: Sequence[str],
+        decision: Decision[str],
+        *,
+        asked: str,
+        seconds: float,
     ) -> None:
         """Journal what a model made of a few options."""
         told = Decided(
             path=path,
+            asked=asked,
             question=question,
             options=list(options),
-            probabilities=[round(it, 6) for it in decision.probabilities],
+            probabilities=list(decision.probabilities),
             option=decision.option,
             sure=decision.sure,
             seconds=round(seconds, 6),
@@ -68,9 +83,11 @@ class Recorder:
         attempts: Sequence[Attempt],
         value: JsonValue,
         *,
+        asked: str,
+        came: bool,
         seconds: float,
     ) -> None:
-        """Journal every attempt of a step; the value belongs to the last."""
+        """Journal every attempt of a step; the value belongs to the last, if it `came` to one."""
         for number, attempt in enumerate(attempts, 1):
             last = number == len(attempts)
             body = self._attempt(path, number, attempt)
@@ -78,6 +95,8 @@ class Recorder:
                 body.model_copy(
                     update={
                         "value": value if last else None,
+                        "came": came and last,
+                        "asked": asked,
                         "seconds": round(seconds if last else _seconds(attempt), 6),
                     }
                 )
@@ -126,6 +145,11 @@ def told(usage: Usage) -> Tokens:
         drafted=usage.drafted,
         accepted=usage.accepted,
     )
+
+
+def usage_of(tokens: Tokens) -> Usage:
+    """A usage with the counts that were told of it."""
+    return Usage(**tokens.model_dump())
 
 
 def common(first: Sequence[object], second: Sequence[object]) -> int:

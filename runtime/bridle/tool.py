@@ -30,6 +30,7 @@ from typing import Annotated, Any, Literal, cast, get_type_hints, overload
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
 
 from bridle.errors import BridleError, ToolError, UsageError, describe
+from bridle.grammar.keywords import Schema
 from bridle.grammar.parameters import noted, parameters
 
 RESULT_LIMIT = 6_000
@@ -86,6 +87,8 @@ class Tool:
     """Takes back what a call did; None where nothing can, or where there is nothing to take back."""
     doubt: Callable[[Any], str] | None = field(default=None, repr=False)
     """Says why a result is not to be believed; empty if it is."""
+    probe: Tool | None = field(default=None, repr=False)
+    """Asks the world whether a call with these arguments happened: what came of it, or None."""
 
     def signature(self) -> str:
         """The tool as one line of a prompt: `name(needed, other: integer, optional?, where: {city, street})`.
@@ -135,9 +138,11 @@ class Tool:
         """Take back what a call with these arguments did, which came to `result`; the services hold the call's key."""
         if self.undo is None:
             return Observation(False, "", f"error: nothing takes back what {self.name} did")
-        known = {**args, "result": result}
-        wanted = cast("Mapping[str, JsonValue]", self.undo.schema.get("properties", {}))
-        return await self.undo.call({name: known[name] for name in wanted if name in known}, services)
+        return await self.undo.call(self.undo.among({**args, "result": result}), services)
+
+    def among(self, known: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Those of some values that it has parameters for."""
+        return {name: known[name] for name in cast("Schema", self.schema.get("properties", {})) if name in known}
 
 
 @overload
@@ -150,6 +155,7 @@ def tool(
     timeout: float = ...,
     undo: Callable[..., object] | None = ...,
     doubt: Callable[[Any], str] | None = ...,
+    probe: Callable[..., object] | None = ...,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 def tool(
     function: Callable[..., object] | None = None,
@@ -160,6 +166,7 @@ def tool(
     timeout: float = 30.0,
     undo: Callable[..., object] | None = None,
     doubt: Callable[[Any], str] | None = None,
+    probe: Callable[..., object] | None = None,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool of a typed function; a decorator with or without arguments.
 
@@ -171,13 +178,15 @@ def tool(
         timeout: seconds after which a call is stopped.
         undo: takes back what a call did; of the call's arguments, its `result` and services it takes what it names.
         doubt: says why a result is not to be believed (then the call failed); empty if it is.
+        probe: of the call's arguments and services it takes what it names, the call's key above all, and gives what
+            came of the call, or None if it was never made; a tool whose effect is `probe` needs one.
 
     Raises:
         UsageError: a parameter has no annotation, or the function takes `*args` or `**kwargs`.
     """
     if function is None:
-        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt)
-    return tool_from(function, Effect(effect), name, timeout, undo, doubt)
+        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt, probe)
+    return tool_from(function, Effect(effect), name, timeout, undo, doubt, probe)
 
 
 def tool_from(
@@ -187,9 +196,12 @@ def tool_from(
     timeout: float,
     undo: Callable[..., object] | None = None,
     doubt: Callable[[Any], str] | None = None,
+    probe: Callable[..., object] | None = None,
 ) -> Tool:
     """The plain form of `tool`."""
     name = name or function.__name__
+    if (effect is Effect.PROBE) != (probe is not None):
+        raise UsageError(f"the tool '{name}' and its probe do not go together", hint="effect='probe' with probe=...")
     hints = get_type_hints(function, include_extras=True)
     description, notes = _read_docstring(inspect.getdoc(function) or "")
     fields: dict[str, Any] = {}
@@ -211,7 +223,8 @@ def tool_from(
     schema = _without_nulls(cast("dict[str, JsonValue]", arguments.model_json_schema()))
     back = tool_from(undo, Effect.IDEMPOTENT, None, timeout) if undo else None
     told = description or name.replace("_", " ")
-    return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt)
+    ask = tool_from(probe, Effect.PURE, None, timeout) if probe else None
+    return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt, ask)
 
 
 def render(value: JsonValue) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -50,7 +51,11 @@ async def vote(step: Step[T], model: Writer, count: int) -> Vote[T]:
         UsageError: as `n_best`.
         StepError: as `n_best`.
     """
-    outcomes, failed = await _take_all(step, model, count)
+    return most(*await _take_all(step, model, count))
+
+
+def most(outcomes: Sequence[Outcome[T]], failed: Sequence[StepError]) -> Vote[T]:
+    """What most outcomes say; they stand in order of probability, and of two even values the more probable counts."""
     groups: list[list[Outcome[T]]] = []
     for outcome in outcomes:
         group = next((group for group in groups if group[0].value == outcome.value), None)
@@ -58,8 +63,8 @@ async def vote(step: Step[T], model: Writer, count: int) -> Vote[T]:
             groups.append([outcome])
         else:
             group.append(outcome)
-    winner = max(groups, key=len)  # the first of the longest, and they stand in order of probability
-    return Vote(winner[0].value, len(winner) / len(outcomes), outcomes, failed)
+    winner = max(groups, key=len)  # the first of the longest
+    return Vote(winner[0].value, len(winner) / len(outcomes), tuple(outcomes), tuple(failed))
 
 
 def log_probability(outcome: Outcome[T]) -> float:

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from bridle.errors import JournalError
 from bridle.journal import (
     CallAnswered,
     CallIntended,
@@ -26,6 +25,8 @@ from bridle.journal import (
     RunStarted,
     Status,
     StepTaken,
+    beginning,
+    prompts,
 )
 
 DEPTH = 100
@@ -64,10 +65,7 @@ class Trajectory:
         Raises:
             JournalError: its first event is missing.
         """
-        first = self.events[0].body if self.events else None
-        if not isinstance(first, RunStarted):
-            raise JournalError(f"the run {self.run} has no beginning")
-        return first
+        return beginning(self.run, self.events)
 
     @cached_property
     def ended(self) -> RunEnded | None:
@@ -102,19 +100,12 @@ class Trajectory:
     @cached_property
     def steps(self) -> list[Exact]:
         """Every asking of the model, also those whose output was refused."""
-        found: dict[int, Exact] = {}
-        for event in self.events:
-            if isinstance(taken := event.body, StepTaken):
-                base = found.get(taken.base) if taken.base is not None else None
-                tokens, text = (base.prompt_tokens, base.prompt_text) if base else ((), "")
-                found[event.number] = Exact(
-                    event.number,
-                    event.at,
-                    (*tokens[: taken.shared_tokens], *taken.prompt_tokens),
-                    text[: taken.shared_text] + taken.prompt_text,
-                    taken,
-                )
-        return list(found.values())
+        seen = prompts(self.events)
+        return [
+            Exact(event.number, event.at, seen[event.number].tokens, seen[event.number].text, event.body)
+            for event in self.events
+            if isinstance(event.body, StepTaken)
+        ]
 
     def messages(self, until: int | None = None) -> list[dict[str, JsonValue]]:
         """The conversation as chat messages with tool calls; `until`: only what was said before that event."""

@@ -27,6 +27,8 @@ class Status(StrEnum):
     BUDGET = "budget"
     PAUSED = "paused"
     CANCELLED = "cancelled"
+    IN_DOUBT = "in doubt"
+    """A call was begun that must not be made twice, and nobody knows whether it was made."""
 
 
 class _Body(BaseModel):
@@ -68,6 +70,29 @@ class Offered(_Body):
     """A JSON Schema as text, for the order of its properties is part of it."""
 
 
+class Said(_Body):
+    """A message of the conversation that a run goes on with."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class Way(_Body):
+    """How a run is gone about, as far as it needs to be known to take it up again."""
+
+    steps: int
+    tokens: int
+    seconds: float
+    calls_per_tool: int
+    step_tokens: int
+    thinking: dict[str, JsonValue] | None
+    constrain: bool
+    retries: int
+    temperature: float | None
+    card: dict[str, JsonValue]
+    """What was known of the model."""
+
+
 class RunStarted(_Body):
     """A run began."""
 
@@ -86,6 +111,13 @@ class RunStarted(_Body):
     version: str
     parent: str | None = None
     """The run whose conversation it continues."""
+    history: list[Said] = []
+    """That conversation."""
+    digest: str = ""
+    """SHA-256 of the skill's files; empty in older journals, as what follows."""
+    way: Way | None = None
+    forked: str = ""
+    """The run that it is a copy of up to a place, and the place: `20261121-101500-abcdef at act#2`."""
 
 
 class StepTaken(_Body):
@@ -111,6 +143,10 @@ class StepTaken(_Body):
     thinking: str
     text: str
     value: JsonValue = None
+    came: bool = False
+    """The step came to a value here."""
+    asked: str = ""
+    """A digest of the messages; empty in older journals."""
     error: str = ""
     mends: list[str] = []
     stop: str
@@ -140,6 +176,8 @@ class Decided(_Body):
     kind: Literal["decided"] = "decided"
     path: str
     """Which verb of the skill, as `decide#2`."""
+    asked: str = ""
+    """A digest of the messages; empty in older journals."""
     question: str
     options: list[str]
     probabilities: list[float]
@@ -148,6 +186,15 @@ class Decided(_Body):
     sure: bool
     """Its probability was enough."""
     seconds: float
+
+
+class Counted(_Body):
+    """All takings of a step that was taken several times are written down."""
+
+    kind: Literal["counted"] = "counted"
+    path: str
+    """Which verb of the skill, as `vote#1`."""
+    votes: int
 
 
 class Noted(_Body):
@@ -213,6 +260,8 @@ class Heard(_Body):
     """A person said something: an answer to a question."""
 
     kind: Literal["heard"] = "heard"
+    path: str = ""
+    """Which verb of the skill, as `ask#1`; empty in older journals."""
     question: str
     text: str
 
@@ -251,6 +300,7 @@ Body: TypeAlias = (
     RunStarted
     | StepTaken
     | Decided
+    | Counted
     | Noted
     | Delegated
     | Returned

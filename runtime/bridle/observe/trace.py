@@ -14,6 +14,7 @@ from rich.tree import Tree
 from bridle.journal import (
     CallAnswered,
     CallIntended,
+    Counted,
     Decided,
     Delegated,
     Event,
@@ -68,6 +69,8 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
             case Returned():
                 value = shorten(json.dumps(body.value, ensure_ascii=False), 400)
                 _home(given, f"{body.path}/", tree).add(f"[dim]{event.number}[/]   [green]{escape(value)}[/]")
+            case Counted():
+                pass
             case Decided():
                 likely = sorted(zip(body.probabilities, body.options, strict=True), reverse=True)[:4]
                 shares = ", ".join(f"{escape(option)} {share:.0%}" for share, option in likely)

@@ -17,15 +17,12 @@ from bridle.errors import BridleError, SkillError
 from bridle.grammar.action import Answer, Ask, Call
 from bridle.grammar.thinking import Thinking
 from bridle.how import How
-from bridle.journal import Status
 from bridle.tool import render
 from bridle.workflow.steps import HOW, Reader, Step, Verb
 from bridle.workflow.values import TYPES, fill, is_expression, schema_of
 
 MOST = 100
 """Rounds of a loop that does not say how many it may take."""
-_OURS = (Status.BUDGET, Status.PAUSED, Status.CANCELLED)
-"""Ends of a run that no `on error` stands in the way of."""
 
 
 class _Returned(Exception):
@@ -77,7 +74,7 @@ class _Run:
         try:
             value = await self._value(step)
         except BridleError as error:
-            if "on error" not in step.blocks or (isinstance(error, Ended) and error.status in _OURS):
+            if "on error" not in step.blocks or (isinstance(error, Ended) and error.final):
                 raise
             self.variables["error"] = error.message
             await self.block(step.blocks["on error"])

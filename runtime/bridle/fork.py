@@ -1,0 +1,142 @@
+"""A copy of a run up to a place, to be gone on with; and where two runs part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bridle.errors import UsageError
+from bridle.journal import (
+    Body,
+    CallAnswered,
+    CallIntended,
+    Decided,
+    Event,
+    Heard,
+    Journal,
+    RunEnded,
+    RunStarted,
+    Seen,
+    StepTaken,
+    beginning,
+    place_of,
+    prompts,
+)
+from bridle.journal.store import new_run
+from bridle.tool import render
+
+
+def fork(
+    journal: Journal,
+    run: str,
+    at: str,
+    *,
+    skill: str = "",
+    model: str = "",
+    result: str | None = None,
+    said: str | None = None,
+) -> str:
+    """A copy of a run up to a place, to be gone on with; its id.
+
+    Args:
+        journal: where it is, and the copy will be.
+        run: its id.
+        at: a place, as `act#2`, `ask#1` or `call 3`, or the number of an event: what comes before is copied.
+        skill: the digest of the skill that it goes on with, if not the same.
+        model: the model that it goes on with, if not the same.
+        result: what came of the call at the place, instead of what did.
+        said: what the person says at the place.
+
+    Raises:
+        UsageError: there is no such place in it, or nothing of that kind.
+    """
+    events = journal.events(run)
+    started = beginning(run, events)
+    here = next((event for event in events if at in _names(event)), None)
+    if here is None or isinstance(here.body, RunStarted):
+        places = dict.fromkeys(name for event in events[1:] for name in _names(event) if not name.isdigit())
+        raise UsageError(f"the run {run} has no place {at}; there are: {', '.join(places) or 'none'}")
+    bodies: list[Body] = [event.body for event in events if event.number < here.number]
+    bodies[0] = started.model_copy(
+        update={
+            "forked": f"{run} at {at}",
+            "digest": skill or started.digest,
+            "model": model or started.model,
+        }
+    )
+    match here.body:
+        case CallIntended() as call if result is not None:
+            answered = CallAnswered(
+                key=call.key, tool=call.tool, ok=True, result=result, text=render(result), seconds=0
+            )
+            bodies += [call, answered]
+        case Heard() as heard if said is not None:
+            bodies.append(heard.model_copy(update={"text": said}))
+        case _ if result is not None or said is not None:
+            raise UsageError(f"{at} is not {'a call' if result is not None else 'a question'}")
+        case _:
+            pass
+    copy = new_run()
+    for body in bodies:
+        if not isinstance(body, RunEnded):
+            journal.append(copy, body)
+    return copy
+
+
+def difference(journal: Journal, one: str, other: str) -> str:
+    """Where two runs part: the first event that differs, by what, and the first token of a step; empty if they do not.
+
+    Times, tokens known from before and the names of runs do not count.
+    """
+    first, second = map(journal.events, (one, other))
+    prompts_of = prompts(first), prompts(second)
+    for here, there in zip(first, second, strict=False):
+        said, meant = _bare(here, prompts_of[0]), _bare(there, prompts_of[1])
+        if said != meant:
+            fields = [name for name in {**said, **meant} if said.get(name) != meant.get(name)]
+            return f"event {here.number}, {_place(here.body) or here.body.kind}: {_part(said, meant, fields)}"
+    if len(first) != len(second):
+        longer, event = (one, first) if len(first) > len(second) else (other, second)
+        body = event[min(len(first), len(second))].body
+        return f"{longer} goes on with event {min(len(first), len(second)) + 1}, {_place(body) or body.kind}"
+    return ""
+
+
+def _part(one: dict[str, Any], other: dict[str, Any], fields: Sequence[str]) -> str:
+    if "kind" in fields:
+        return f"{one['kind']} and {other['kind']}"
+    if "output_tokens" in fields:
+        a, b = one["output_tokens"], other["output_tokens"]
+        number = next((place for place, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+        return f"token {number + 1} of what was written: {one['text'][:80]!r} and {other['text'][:80]!r}"
+    return ", ".join(f"{name}: {str(one.get(name))[:80]!r} and {str(other.get(name))[:80]!r}" for name in fields)
+
+
+_PASSING = frozenset(
+    (
+        "seconds", "prefill_seconds", "decode_seconds", "tokens", "key", "forked", "certainty", "fields", "base",
+        "shared_tokens", "shared_text", "prompt_tokens", "prompt_text",
+    )
+)  # fmt: skip
+"""What differs between two runs that are the same, and prompts told as what is new in them."""
+
+
+def _bare(event: Event, seen: Mapping[int, Seen]) -> dict[str, Any]:
+    told = {name: value for name, value in event.body.model_dump(mode="json").items() if name not in _PASSING}
+    return told | {"place": _place(event.body), "prompt": seen.get(event.number)}
+
+
+def _place(body: Body) -> str:
+    match body:
+        case CallIntended(key=key) | CallAnswered(key=key):
+            return f"call {place_of(key)}"
+        case StepTaken(path=path) | Decided(path=path) | Heard(path=path):
+            return path
+        case _:
+            return ""
+
+
+def _names(event: Event) -> tuple[str, ...]:
+    """What an event is called where a run can be parted."""
+    place = "" if isinstance(event.body, CallAnswered) else _place(event.body)
+    return (str(event.number), place) if place else (str(event.number),)

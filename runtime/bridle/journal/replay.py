@@ -1,0 +1,158 @@
+"""What a run did before, by place: what its verbs find there instead of doing it again.
+
+A run is taken up by carrying out its skill once more; whatever is recorded is not done again (durable execution, as
+Temporal and DBOS have it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridle.errors import JournalError
+from bridle.journal.event import (
+    Body,
+    CallAnswered,
+    CallIntended,
+    Counted,
+    Decided,
+    Delegated,
+    Event,
+    Heard,
+    Noted,
+    Returned,
+    RunEnded,
+    RunJudged,
+    RunStarted,
+    StepTaken,
+    Undone,
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A call that was begun; `answer` is what came of it, None if that was never written down."""
+
+    intent: CallIntended
+    answer: CallAnswered | None
+
+
+class Past:
+    """What events tell, by place."""
+
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        self._steps: dict[str, list[StepTaken]] = {}
+        self._decided: dict[str, Decided] = {}
+        self._heard: dict[str, Heard] = {}
+        self._calls: dict[str, Made] = {}
+        self._undone: dict[str, Undone] = {}
+        self._told = set[tuple[str, str]]()
+        self._met = set[tuple[str, str]]()
+        for event in events:
+            self._read(event.body)
+
+    def _read(self, body: Body) -> None:
+        match body:
+            case StepTaken(path=path, attempt=attempt):
+                if attempt == 1:
+                    self._steps[path] = []
+                self._steps.setdefault(path, []).append(body)
+            case Decided(path=path):
+                self._decided[path] = body
+            case Heard(path=path):
+                self._heard[path] = body
+            case CallIntended(key=key):
+                self._calls[place_of(key)] = Made(body, None)
+            case CallAnswered(key=key) if place_of(key) in self._calls:
+                self._calls[place_of(key)] = Made(self._calls[place_of(key)].intent, body)
+            case Undone(key=key):
+                self._undone[place_of(key)] = body
+            case Counted(path=path) | Noted(path=path) | Delegated(path=path) | Returned(path=path):
+                self._told.add((body.kind, path))
+            case _:
+                pass
+
+    def step(self, path: str) -> Sequence[StepTaken] | None:
+        """The attempts of a step that came to a value, the last one that did; None if it is not recorded."""
+        found = self._steps.get(path)
+        self._met.add(("step", path))
+        return found if found and found[-1].came else None
+
+    def decision(self, path: str) -> Decided | None:
+        """What was decided at a place, if anything was."""
+        self._met.add(("decision", path))
+        return self._decided.get(path)
+
+    def heard(self, path: str) -> Heard | None:
+        """What the person said at a place, if that is recorded."""
+        self._met.add(("question", path))
+        return self._heard.get(path)
+
+    def call(self, place: str) -> Made | None:
+        """The call that was begun at a place, if one was."""
+        self._met.add(("call", place))
+        return self._calls.get(place)
+
+    def has_counted(self, path: str) -> bool:
+        """Whether all takings of a step that was taken several times are recorded."""
+        return ("counted", path) in self._told
+
+    def undone(self, place: str) -> Undone | None:
+        """How a call was taken back, if it was."""
+        return self._undone.get(place)
+
+    def has_told(self, body: Noted | Delegated | Returned) -> bool:
+        """Whether it was said before."""
+        self._met.add((body.kind, body.path))
+        return (body.kind, body.path) in self._told
+
+    def unmet(self) -> list[str]:
+        """What is recorded and was not come to."""
+        recorded = [("step", it) for it in self._steps] + [("decision", it) for it in self._decided]
+        recorded += [("question", it) for it in self._heard] + [("call", it) for it in self._calls]
+        recorded += [it for it in self._told if it[0] != "counted"]
+        return [f"{what} {place}" for what, place in recorded if (what, place) not in self._met]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the model saw in a step: the tokens, and the text for people."""
+
+    tokens: tuple[int, ...]
+    text: str
+
+
+def prompts(events: Sequence[Event]) -> dict[int, Seen]:
+    """The whole prompts of steps, by the number of each event; the journal has what is new in each."""
+    found: dict[int, Seen] = {}
+    for event in events:
+        if isinstance(taken := event.body, StepTaken):
+            base = found.get(taken.base, Seen((), "")) if taken.base is not None else Seen((), "")
+            found[event.number] = Seen(
+                (*base.tokens[: taken.shared_tokens], *taken.prompt_tokens),
+                base.text[: taken.shared_text] + taken.prompt_text,
+            )
+    return found
+
+
+def beginning(run: str, events: Sequence[Event]) -> RunStarted:
+    """How a run began.
+
+    Raises:
+        JournalError: its first event is missing.
+    """
+    first = events[0].body if events else None
+    if not isinstance(first, RunStarted):
+        raise JournalError(f"the run {run} has no beginning")
+    return first
+
+
+def ending(events: Sequence[Event]) -> RunEnded | None:
+    """How a run ended; None while it runs, or where it was killed, or went on since it ended last."""
+    last = next((event.body for event in reversed(events) if not isinstance(event.body, RunJudged)), None)
+    return last if isinstance(last, RunEnded) else None
+
+
+def place_of(key: str) -> str:
+    """The place of a call in its run, of the key that names it for ever."""
+    return key.partition("/")[2]

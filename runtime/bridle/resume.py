@@ -1,0 +1,66 @@
+"""How a run was gone about, for its record and from it; and a person who answers the question that it waits with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeAlias, cast
+
+from pydantic import JsonValue
+
+from bridle.bounds import Limits
+from bridle.card import Card
+from bridle.errors import JournalError
+from bridle.grammar.thinking import Thinking
+from bridle.how import StepSettings
+from bridle.journal import RunStarted, Way
+
+Ask: TypeAlias = Callable[[str], str | None]
+"""Asks a person; None if nobody is there."""
+
+
+def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
+    """How a run is gone about, for its record."""
+    thinking = cast("dict[str, JsonValue]", asdict(settings.thinking)) if settings.thinking else None
+    return Way(
+        **asdict(limits),
+        thinking=thinking,
+        constrain=settings.constrain,
+        retries=settings.retries,
+        temperature=settings.temperature,
+        card=card.model_dump(mode="json", exclude_defaults=True),
+    )
+
+
+def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
+    """How steps were taken in a run, its limits, and the card of its model.
+
+    Raises:
+        JournalError: it is of an older version, which did not write that down.
+    """
+    if (way := started.way) is None:
+        raise JournalError("the journal does not say how this run was gone about", hint="an older version wrote it")
+    thinking = Thinking(**cast("dict[str, Any]", way.thinking)) if way.thinking is not None else None
+    settings = StepSettings(
+        format="xml" if started.format == "xml" else "json",
+        thinking=thinking,
+        constrain=way.constrain,
+        retries=way.retries,
+        temperature=way.temperature,
+        seed=started.seed,
+    )
+    limits = Limits(way.steps, way.tokens, way.seconds, way.calls_per_tool, way.step_tokens)
+    return settings, limits, Card.model_validate(way.card)
+
+
+def answering(asked: str | None, answer: str, otherwise: Ask | None) -> Ask:
+    """Says the answer to the question that a run waits with (the next one, if that is not known), and leaves others to
+    who was there to answer."""
+    due = [answer]
+
+    def person(question: str) -> str | None:
+        if due and asked in (None, question):
+            return due.pop()
+        return otherwise(question) if otherwise else None
+
+    return person
