@@ -48,6 +48,45 @@ def test_a_task_is_done_and_on_record(bridle: Any) -> None:
     assert "done" in bridle("runs", "list").out
 
 
+def test_a_run_that_waits_is_gone_on_with_and_looked_at_again(bridle: Any, tmp_path: Path) -> None:
+    waiting = bridle("run", "--json", "Make a note")
+    assert (waiting.code, waiting.json["status"]) == (4, "paused")
+    run = waiting.json["run"]
+    still = bridle("runs", "resume", run)
+    assert still.code == 4
+    assert f"bridle runs resume {run}" in still.err
+    done = bridle("runs", "resume", run, "--answer", "buy milk", "--json")
+    assert (done.code, done.json["status"]) == (0, "done")
+    assert done.json["calls"][0]["args"] == {"text": "buy milk"}
+    again = bridle("runs", "resume", run)
+    assert (again.code, "is done" in again.err) == (2, True)
+    assert "1 run comes to the same" in bridle("runs", "replay", run).out
+    forked = bridle("runs", "fork", run, "--at", "ask#1", "--set", "answer=call Anna", "--json")
+    assert forked.json["calls"][0]["args"] == {"text": "call Anna"}
+    parts = bridle("runs", "diff", run, forked.json["run"])
+    assert (parts.code, "ask#1" in parts.out) == (1, True)
+    assert bridle("runs", "diff", run, run).code == 0
+    for wrong in (["--at", "nowhere"], ["--set", "color=red"], ["--set", "answer"]):
+        failed = bridle("runs", "fork", run, *wrong)
+        assert (failed.code, failed.err[:6]) == (2, "error:")
+
+
+def test_runs_are_checked_exported_and_taken_out(bridle: Any, tmp_path: Path) -> None:
+    bridle("run", "What is 12 * 12?")
+    assert "1 runs are as they were written" in bridle("runs", "verify").out
+    path = tmp_path / "run.jsonl"
+    assert "events" in bridle("runs", "export", "-o", str(path)).out
+    assert "signed here" in bridle("runs", "verify", str(path)).out
+    path.write_text(path.read_text().replace("144", "145"))
+    changed = bridle("runs", "verify", str(path))
+    assert (changed.code, "was changed" in changed.err) == (1, True)
+    assert bridle("runs", "export", "-o", str(tmp_path / "none" / "x")).code == 2
+    assert "would be taken out" in bridle("runs", "prune", "--keep", "0", "--days", "0").out
+    assert len(bridle("runs", "list", "--json").json) == 1
+    assert "were taken out" in bridle("runs", "prune", "--keep", "0", "--days", "0", "--yes").out
+    assert bridle("runs", "list", "--json").json == []
+
+
 README_TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "What is 15% of 240?": ("calculate", {"expression": "15% of 240"}),
     "Convert 26.2 miles to km": ("convert_units", {"value": 26.2, "from_unit": "miles", "to_unit": "km"}),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -419,3 +422,17 @@ def test_limits_hold_over_all_of_a_run(tmp_path: Path, journal: Journal) -> None
         more = ends(40)
     assert more.status is Status.DONE
     assert isinstance(journal.events(waiting.id)[-1].body, RunEnded)
+
+
+def test_nothing_is_lost_or_done_twice_when_processes_are_killed() -> None:
+    """A short go of the benchmark that kills thousands."""
+    script = Path(__file__).resolve().parents[1] / "benchmarks" / "kills.py"
+    if not script.is_file():
+        pytest.skip("an installed Bridle has no benchmarks")
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "25", "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["kills"] >= 25
+    assert told["runs"] > 1

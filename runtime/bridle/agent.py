@@ -202,6 +202,11 @@ class Agent:
         started, ended = beginning(run, events), ending(events)
         if ended is not None and ended.status is Status.DONE:
             raise UsageError(f"the run {run} is done", hint=f"to do it otherwise: bridle runs fork {run}")
+        if started.model != self.model.name:
+            raise UsageError(
+                f"the run {run} is of the model {started.model}, and this is {self.model.name}",
+                hint=f"bridle runs fork {run} goes on with another one",
+            )
         if started.digest and started.digest != self.skill.digest:
             raise UsageError(
                 f"the skill '{started.skill}' is not what it was when the run {run} began",

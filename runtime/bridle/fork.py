@@ -86,9 +86,9 @@ def fork(
 def difference(journal: Journal, one: str, other: str) -> str:
     """Where two runs part: the first event that differs, by what, and the first token of a step; empty if they do not.
 
-    Times, tokens known from before and the names of runs do not count.
+    Times, tokens known from before, the names of runs, and where they waited, do not count.
     """
-    first, second = map(journal.events, (one, other))
+    first, second = (_gone_through(journal.events(run)) for run in (one, other))
     prompts_of = prompts(first), prompts(second)
     for here, there in zip(first, second, strict=False):
         said, meant = _bare(here, prompts_of[0]), _bare(there, prompts_of[1])
@@ -100,6 +100,11 @@ def difference(journal: Journal, one: str, other: str) -> str:
         body = event[min(len(first), len(second))].body
         return f"{longer} goes on with event {min(len(first), len(second)) + 1}, {_place(body) or body.kind}"
     return ""
+
+
+def _gone_through(events: Sequence[Event]) -> list[Event]:
+    """Events without ends that were none."""
+    return [event for event in events if not isinstance(event.body, RunEnded) or event is events[-1]]
 
 
 def _part(one: dict[str, Any], other: dict[str, Any], fields: Sequence[str]) -> str:

@@ -51,6 +51,11 @@ class Settings(BaseModel):
         """The journal's file."""
         return self.home / "journal.db"
 
+    @property
+    def key(self) -> Path:
+        """The file of the key that exported runs are signed with."""
+        return self.home / "signing.key"
+
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.

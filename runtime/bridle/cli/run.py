@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
 import typer
 
@@ -23,6 +25,17 @@ from bridle.cli.common import (
 
 if TYPE_CHECKING:
     from bridle.agent import Run
+    from bridle.journal import Event
+    from bridle.turn import Progress
+
+
+class Listeners(TypedDict, total=False):
+    """Of an agent."""
+
+    answer: Callable[[str], str | None]
+    on_event: Callable[[Event], None]
+    on_progress: Callable[[Progress], None]
+
 
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="The folder that tools work in.")]
 
@@ -70,16 +83,14 @@ def run(
     from bridle.errors import UsageError
     from bridle.how import StepSettings
     from bridle.journal import Journal
-    from bridle.observe.progress import Display
 
     task = read_text(task)
     if not task.strip():
         raise UsageError("the task is empty", hint='say what to do: bridle run "..."')
-    console = stderr()
-    display = None if as_json else Display(console, show_thinking=show_thinking)
     with (
         Journal(settings().journal) as journal,
         open_writer(model, device, fallback=fallback, quiet=as_json, deterministic=deterministic) as loaded,
+        watching(as_json=as_json, show_thinking=show_thinking) as watch,
     ):
         agent = Agent(
             loaded,
@@ -95,15 +106,29 @@ def run(
                 temperature=temperature,
                 seed=seed,
             ),
-            answer=None if as_json else ask_person,
-            on_event=display.on_event if display else None,
-            on_progress=display.on_progress if display else None,
+            **watch,
         )
-        try:
-            result = agent.run(task)
-        finally:
-            if display:
-                display.close()
+        result = agent.run(task)
+    end(result, as_json=as_json)
+
+
+@contextmanager
+def watching(*, as_json: bool, show_thinking: bool = False) -> Generator[Listeners]:
+    """What an agent tells whoever sits at the terminal, and how it asks; nothing where a program reads."""
+    from bridle.observe.progress import Display
+
+    if as_json:
+        yield {}
+        return
+    display = Display(stderr(), show_thinking=show_thinking)
+    try:
+        yield {"answer": ask_person, "on_event": display.on_event, "on_progress": display.on_progress}
+    finally:
+        display.close()
+
+
+def end(result: Run, *, as_json: bool) -> NoReturn:
+    """Show what came of a run, and leave with its exit code."""
     if as_json:
         print_json(result.as_json())
     else:
@@ -134,6 +159,8 @@ def show(result: Run) -> None:
         stdout().print(result.question, markup=False, highlight=False, soft_wrap=True)
     if result.status != "done":
         console.print(f"[yellow]{result.status}[/]: {result.reason}", highlight=False, soft_wrap=True)
+    if result.question is not None:
+        console.print(f"[dim]bridle runs resume {result.id} --answer ...[/]", highlight=False, soft_wrap=True)
     made, seconds = result.tokens.sampled + result.tokens.forced, max(result.seconds, 1e-9)
     console.print(
         f"[dim]{result.steps} steps, {made} tokens ({result.tokens.forced} forced), {seconds:.1f} s, "
@@ -147,4 +174,4 @@ def exit_code(result: Run) -> int:
     """0 done, 1 failed or cancelled, 3 stopped by a limit, 4 waits for a person."""
     from bridle.journal import Status
 
-    return {Status.DONE: 0, Status.BUDGET: 3, Status.PAUSED: 4}.get(result.status, 1)
+    return {Status.DONE: 0, Status.BUDGET: 3, Status.PAUSED: 4, Status.IN_DOUBT: 4}.get(result.status, 1)

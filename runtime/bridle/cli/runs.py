@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from bridle.cli import again
+from bridle.cli.again import RunArgument
 from bridle.cli.common import JsonOption, print_json, settings, stderr, stdout
 
 if TYPE_CHECKING:
@@ -15,8 +18,10 @@ if TYPE_CHECKING:
     from bridle.journal import Event
 
 app = typer.Typer(help="Runs that were made.", no_args_is_help=True)
-
-RunArgument = Annotated[str, typer.Argument(help="A run's id, the beginning of it, or last.")]
+app.command("resume")(again.resume)
+app.command("replay")(again.replay)
+app.command("fork")(again.fork)
+app.command("diff")(again.diff)
 
 
 @app.command("list")
@@ -64,6 +69,73 @@ def show_run(run: RunArgument = "last", as_json: JsonOption = False) -> None:
                 console.print(end.answer or end.question or end.reason, markup=False, highlight=False)
             case _:
                 pass
+
+
+@app.command("verify")
+def verify_run(
+    run: Annotated[
+        str, typer.Argument(help="A run's id, the beginning of it, last, all, or an exported file.")
+    ] = "all",
+) -> None:
+    """Check that a run is as it was written: every event, in its place. Exits with 1 if one is not."""
+    from bridle.errors import JournalError
+    from bridle.journal import Journal
+    from bridle.journal.export import own_key, read_export
+
+    if (path := Path(run)).is_file():
+        found = read_export(path, own_key(settings().key) if settings().key.is_file() else None)
+        signed = {True: "signed here", False: "signed by another key", None: "no key here to check its signature"}
+        stdout().print(f"{found.run}: {len(found.events)} events, whole; {signed[found.signed]}", highlight=False)
+        return
+    with Journal(settings().journal) as journal:
+        names = journal.names() if run == "all" else [journal.find(run)]
+        wrong = {name: why for name in names if (why := journal.verify(name))}
+    if wrong:
+        told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+        raise JournalError(f"{len(wrong)} of {len(names)} runs are not as they were written: {told}")
+    stdout().print(f"{len(names)} runs are as they were written", highlight=False)
+
+
+@app.command("export")
+def export_run(
+    run: RunArgument = "last",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file; RUN.jsonl if not given.")] = None,
+) -> None:
+    """Write a run to one file that proves itself: see `bridle runs verify FILE`."""
+    from bridle.errors import UsageError
+    from bridle.journal import Journal
+    from bridle.journal.export import export, own_key
+
+    with Journal(settings().journal) as journal:
+        found = journal.find(run)
+        lines = list(export(found, journal.events(found), own_key(settings().key)))
+    path = out or Path(f"{found}.jsonl")
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    stdout().print(f"{path}: {len(lines) - 1} events", highlight=False, soft_wrap=True)
+
+
+@app.command("prune")
+def prune_runs(
+    keep: Annotated[int, typer.Option("--keep", min=0, help="How many of the latest stay.")] = 1000,
+    days: Annotated[float, typer.Option("--days", min=0, help="How many days they stay, whatever there is.")] = 30,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; else only say what would be done.")] = False,
+) -> None:
+    """Take old runs out of the journal. Runs that wait for a person stay."""
+    from datetime import UTC, datetime, timedelta
+
+    from bridle.journal import Journal, Status
+
+    before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
+    waiting = (Status.PAUSED, Status.IN_DOUBT)
+    with Journal(settings().journal) as journal:
+        old = [it.run for it in journal.runs(-1)[keep:] if it.started < before and it.status not in waiting]
+        if yes:
+            journal.remove(old)
+    told = "were taken out" if yes else "would be taken out; say --yes to do it"
+    stdout().print(f"{len(old)} runs {told}", highlight=False)
 
 
 def trace(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -169,6 +169,17 @@ class Journal:
                 "there are no runs yet" if name == "last" else f"no run is called {name}", hint="bridle runs list"
             )
         raise UsageError(f"several runs begin with {name}: {', '.join(runs)}")
+
+    def remove(self, runs: Sequence[str]) -> None:
+        """Take runs out, whole.
+
+        Raises:
+            JournalError: the file cannot be written; none was taken out.
+        """
+        with self._writing(f"the journal {self.path} cannot be written"), self._db:
+            for run in runs:
+                self._db.execute("DELETE FROM event WHERE run = ?", (run,))
+                self._heads.pop(run, None)
 
     def verify(self, run: str) -> str:
         """What is wrong with a run's chain, naming the event; the empty string if nothing is."""

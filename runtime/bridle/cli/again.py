@@ -1,0 +1,163 @@
+"""`bridle runs resume`, `replay`, `fork` and `diff`: runs that are come back to."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridle.cli.common import DeviceOption, JsonOption, ModelOption, open_writer, settings, stdout
+
+if TYPE_CHECKING:
+    from bridle.agent import Agent
+    from bridle.journal import Journal, RunStarted
+
+RunArgument = Annotated[str, typer.Argument(help="A run's id, the beginning of it, or last.")]
+StepsOption = Annotated[
+    int | None, typer.Option(min=1, help="Times that the model is asked in all; as before if not given.")
+]
+
+
+def resume(
+    run: RunArgument = "last",
+    answer: Annotated[str | None, typer.Option("--answer", "-a", help="What you say to its question.")] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    max_steps: StepsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run that was cut off, or waits for you. What it did before is not done again."""
+    from bridle.cli.run import end
+    from bridle.journal import Journal, beginning
+
+    with Journal(settings().journal) as journal:
+        found = journal.find(run)
+        started = beginning(found, journal.events(found))
+        with _agent(journal, started, model, device, max_steps, as_json=as_json) as agent:
+            result = agent.resume(found, answer)
+    end(result, as_json=as_json)
+
+
+def replay(
+    run: Annotated[str, typer.Argument(help="A run's id, the beginning of it, last, or all.")] = "last",
+) -> None:
+    """Do a run over from its record, without its model and its tools. Exits with 1 if it comes to something else."""
+    from bridle.bounds import Astray
+    from bridle.cli.skills import known_skills
+    from bridle.errors import JournalError
+    from bridle.journal import Journal
+    from bridle.replay import replay as over
+    from bridle.toolbox import TOOLBOX
+
+    with Journal(settings().journal) as journal:
+        names = journal.names() if run == "all" else [journal.find(run)]
+        wrong = dict[str, str]()
+        for name in names:
+            try:
+                wrong[name] = over(journal, name, tools=TOOLBOX, catalogue=known_skills())
+            except Astray as error:
+                wrong[name] = error.message
+    if told := "; ".join(f"{name}: {why}" for name, why in wrong.items() if why):
+        raise JournalError(f"not as it was: {told}")
+    stdout().print(f"{len(names)} {'run comes' if len(names) == 1 else 'runs come'} to the same", highlight=False)
+
+
+class Change(StrEnum):
+    """What a copy of a run can have otherwise."""
+
+    RESULT = "tool-result"
+    ANSWER = "answer"
+
+
+def fork(
+    run: RunArgument = "last",
+    at: Annotated[
+        str, typer.Option("--at", help="Where: a step (act#2), a question (ask#1), a call ('call 3'), or an event.")
+    ] = "2",
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="tool-result=TEXT or answer=TEXT: what comes there instead.", show_default=False),
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    max_steps: StepsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a run up to a place, and go on from there: with another model (-m), skill or result than then."""
+    from bridle.cli.run import end
+    from bridle.errors import UsageError
+    from bridle.fork import fork as copied
+    from bridle.journal import Journal, beginning
+
+    changes = dict[str, str]()
+    for told in change or []:
+        name, equals, value = told.partition("=")
+        if not equals or name not in list(Change):
+            raise UsageError(f"--set {told} is none of tool-result=TEXT and answer=TEXT")
+        changes[name] = value
+    with Journal(settings().journal) as journal:
+        found = journal.find(run)
+        started = beginning(found, journal.events(found))
+        with _agent(journal, started, model, device, max_steps, as_json=as_json) as agent:
+            result = agent.resume(
+                copied(
+                    journal,
+                    found,
+                    at,
+                    skill=agent.skill.digest,
+                    model=agent.model.name,
+                    result=changes.get(Change.RESULT),
+                    said=changes.get(Change.ANSWER),
+                )
+            )
+    end(result, as_json=as_json)
+
+
+def diff(one: RunArgument, other: Annotated[str, typer.Argument(help="Another run.")] = "last") -> None:
+    """Tell where two runs part: the first event that differs, and the first token of it. Exits with 1 if they do."""
+    from bridle.fork import difference
+    from bridle.journal import Journal
+
+    with Journal(settings().journal) as journal:
+        parts = difference(journal, journal.find(one), journal.find(other))
+    stdout().print(parts or "no difference", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if parts else 0)
+
+
+@contextmanager
+def _agent(
+    journal: Journal,
+    started: RunStarted,
+    model: str | None,
+    device: str | None,
+    max_steps: int | None,
+    *,
+    as_json: bool,
+) -> Generator[Agent]:
+    """An agent that goes about things as a run was gone about."""
+    from dataclasses import replace as with_
+
+    from bridle.agent import Agent
+    from bridle.cli.run import watching
+    from bridle.cli.skills import known_skills
+    from bridle.resume import settings_of
+
+    chosen, limits, _ = settings_of(started)
+    with (
+        open_writer(model, device, quiet=as_json, deterministic=started.deterministic) as loaded,
+        watching(as_json=as_json) as watch,
+    ):
+        yield Agent(
+            loaded,
+            workspace=Path(started.workspace),
+            journal=journal,
+            skill=started.skill,
+            catalogue=known_skills(),
+            limits=limits if max_steps is None else with_(limits, steps=max_steps),
+            settings=chosen,
+            **watch,
+        )

@@ -1,0 +1,135 @@
+"""A run as one file that proves itself: a line for its head, a line for each event, each as the journal has it.
+
+The head says how many events there are and the hash of the last, so that none can be changed, moved, left out or cut
+off unseen; its signature (HMAC-SHA256 with a key that never leaves the machine) shows whoever has the key that the head
+itself is the one that was written. Without the key the chain is still checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bridle.errors import JournalError, describe
+from bridle.journal.event import GENESIS, Event, canonical, canonical_json, chain, read_body
+
+FORMAT = "bridle-run-1"
+
+
+class Head(BaseModel):
+    """The first line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str
+    run: str
+    events: int
+    hash: str
+    """Of the last event."""
+    signature: str
+    """Over all of this but itself, in hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A run that was read from a file, its chain whole. `signed`: by the key; None where there is no key to tell."""
+
+    run: str
+    events: Sequence[Event]
+    signed: bool | None
+
+
+def export(run: str, events: Sequence[Event], key: bytes) -> Iterator[str]:
+    """The lines of the file, each with its end."""
+    head = Head(format=FORMAT, run=run, events=len(events), hash=events[-1].hash if events else GENESIS, signature="")
+    yield _line(head.model_copy(update={"signature": _sign(head, key)}).model_dump())
+    for event in events:
+        yield _line({"at": event.at, "body": canonical(event.body), "hash": event.hash})
+
+
+def read_export(path: Path, key: bytes | None) -> Exported:
+    """The run in a file.
+
+    Raises:
+        JournalError: it is none, or not as it was written; the message says what is wrong, and where.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise JournalError(f"{path} cannot be read: {error}") from None
+    lines = text.split("\n")
+    if lines.pop() != "":
+        raise JournalError(f"{path} ends in the middle of a line")
+    head = _head(path, lines[0] if lines else "")
+    events, previous = list[Event](), GENESIS
+    for number, line in enumerate(lines[1:], 1):
+        told = _told(path, number, line)
+        at, body, own = (str(told[name]) for name in ("at", "body", "hash"))
+        if own != chain(head.run, number, at, body, previous):
+            raise JournalError(f"{path}: event {number} was changed, moved, or stands behind one that was left out")
+        if line != _line(told)[:-1]:
+            raise JournalError(f"{path}: event {number} is not spelled as it was written")
+        events.append(Event(head.run, number, at, read_body(body), previous, own))
+        previous = own
+    if (len(events), previous) != (head.events, head.hash):
+        raise JournalError(f"{path}: it has {len(events)} events, and its head speaks of {head.events}")
+    signed = None if key is None else hmac.compare_digest(head.signature, _sign(head, key))
+    return Exported(head.run, events, signed)
+
+
+def own_key(path: Path) -> bytes:
+    """The key in a file that only its owner can read; made, if there is none.
+
+    Raises:
+        JournalError: it cannot be read or made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+        except FileExistsError:
+            pass
+        return path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"the key {path} cannot be read: {error}") from None
+
+
+def _sign(head: Head, key: bytes) -> str:
+    told = canonical_json(head.model_dump(exclude={"signature"}))
+    return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
+
+
+def _head(path: Path, line: str) -> Head:
+    try:
+        head = Head.model_validate_json(line)
+    except ValidationError as error:
+        raise JournalError(f"{path} is no exported run: {describe(error)}") from None
+    if head.format != FORMAT:
+        raise JournalError(f"{path} is of another format, {head.format[:40]}")
+    if line != _line(head.model_dump())[:-1]:
+        raise JournalError(f"{path}: its head is not spelled as it was written")
+    return head
+
+
+def _told(path: Path, number: int, line: str) -> dict[str, object]:
+    try:
+        told = cast("object", json.loads(line))
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or cast("dict[str, object]", told).keys() != {"at", "body", "hash"}:
+        raise JournalError(f"{path}: event {number} cannot be read")
+    return cast("dict[str, object]", told)
+
+
+def _line(told: object) -> str:
+    return json.dumps(told, ensure_ascii=False, sort_keys=True) + "\n"
