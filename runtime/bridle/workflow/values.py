@@ -78,8 +78,8 @@ def schema_of(written: Any, place: str) -> dict[str, JsonValue]:
 
     >>> schema_of({"city": "string", "days?": "integer", "how": ["car", "train"]}, "")["required"]
     ['city', 'how']
-    >>> schema_of(["date"], "")
-    {'type': 'array', 'items': {'type': 'string', 'format': 'date'}}
+    >>> schema_of(["integer"], "")
+    {'type': 'array', 'items': {'type': 'integer'}}
 
     Raises:
         SkillError: it is no type.
