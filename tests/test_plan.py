@@ -19,7 +19,7 @@ from bridle.bounds import Limits
 from bridle.context import Context
 from bridle.errors import ToolError
 from bridle.journal import Journal, Status, Undone
-from bridle.plan import Plan, Remedy, Report, Task, carry_out
+from bridle.plan import LAST_TRY, Plan, Remedy, Report, Task, carry_out
 from bridle.skill import skill_from
 from bridle.tool import tool
 from conftest import scripted_model
@@ -49,10 +49,12 @@ def carried(
     plan: Plan, fails: Mapping[str, int], remedy: Plan | Remedy, folder: Path, **options: Any
 ) -> tuple[Report | None, Run, list[str]]:
     """A plan whose tasks write a file each, where some fail the first so many times, after they wrote it."""
-    reports, order, failed = list[Report](), list[str](), dict(fails)
+    reports, order, failed, again = list[Report](), list[str](), dict(fails), set[str]()
 
     async def do(context: Context, task: Task, given: Mapping[str, str]) -> str:
-        assert set(given) == set(task.needs)
+        assert set(given) - {LAST_TRY} == set(task.needs)
+        assert given.get(LAST_TRY, "") in ("", f"failed: {task.id} is stuck")
+        again.update({task.id} if LAST_TRY in given else ())
         order.append(task.id)
         await context.call("write_file", path=f"{task.id}.txt", content=f"done {len(order)}")
         if failed.get(task.id, 0) > 0:
@@ -74,6 +76,7 @@ def carried(
         workspace.mkdir(exist_ok=True)
         result = Agent(model, workspace=workspace, journal=journal, skill=skill_from(work), **options).run("go")
         laws.law_of_history(journal, result.id)
+    assert again <= set(fails)
     return (reports[0] if reports else None), result, order
 
 

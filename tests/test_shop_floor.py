@@ -3,79 +3,27 @@
 from __future__ import annotations
 
 import json
+import runpy
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import laws
 from bridle.agent import Agent, Run
 from bridle.journal import Journal, Status
+from bridle.shelf import shelf
 from conftest import scripted_model
 
-MACHINES = {"press 1": "running", "mill/2": "down", "oven": "idle"}
-ORDERS = [
-    {"order": f"PO-{n}", "product": f"part {n}", "machine": list(MACHINES)[n % 3], "due": "2026-11-01", "days_late": n}
-    for n in range(1, 26)
-]
-
-
-class Plant(ThreadingHTTPServer):
-    """The ERP server. `broken` maps a path to answers given instead, one after the other."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Clerk)
-        self.broken: dict[str, list[tuple[int, Any]]] = {}
-        self.faults: dict[str, Any] = {}
-        self.asked: list[str] = []
-
-
-class Clerk(BaseHTTPRequestHandler):
-    """Answers one request."""
-
-    server: Plant  # pyright: ignore[reportIncompatibleVariableOverride]  # the handler of this server alone
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        self.server.asked.append(self.path)
-        for path, answers in self.server.broken.items():
-            if self.path.startswith(path) and answers:
-                return self._say(*answers.pop(0))
-        if parts.path == "/orders":
-            query = {name: int(values[0]) for name, values in parse_qs(parts.query).items()}
-            late = [it for it in ORDERS if int(str(it["days_late"])) >= query["late"]]
-            start = (query["page"] - 1) * 10
-            more = {"next": query["page"] + 1} if start + 10 < len(late) else {}
-            return self._say(200, {"orders": late[start : start + 10], **more})
-        from urllib.parse import unquote
-
-        name = unquote(parts.path.removeprefix("/machines/"))
-        if name in MACHINES:
-            return self._say(200, {"machine": name, "state": MACHINES[name], "since": "Monday", "extra": 1})
-        return self._say(404, {})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.faults.setdefault(self.headers["Idempotency-Key"], body)
-        self._say(200, {"fault": f"F{len(self.server.faults)}"})
-
-    def _say(self, code: int, value: Any) -> None:
-        data = value if isinstance(value, bytes) else json.dumps(value).encode()
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quietly."""
+PLANT = runpy.run_path(str(shelf("skills") / "shop-floor" / "scripts" / "plant.py"))
+"""The server that comes with the skill."""
+MACHINES, ORDERS, Plant = PLANT["MACHINES"], PLANT["ORDERS"], PLANT["Plant"]
 
 
 @pytest.fixture
-def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
+def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with Plant() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("BRIDLE_SHOP_FLOOR", f"http://127.0.0.1:{server.server_port}")
@@ -92,7 +40,7 @@ def work(folder: Path, journal: Journal, *, days: int = 20, report: bool = True)
     return result
 
 
-def test_all_pages_are_read_and_faults_are_reported(plant: Plant, journal: Journal, tmp_path: Path) -> None:
+def test_all_pages_are_read_and_faults_are_reported(plant: Any, journal: Journal, tmp_path: Path) -> None:
     result = work(tmp_path, journal, days=3)
     assert [it.args["page"] for it in result.calls if it.tool == "list_orders"] == [1, 2, 3]
     late = [it["order"] for it in ORDERS if it["machine"] == "mill/2" and int(str(it["days_late"])) >= 3]
@@ -102,17 +50,17 @@ def test_all_pages_are_read_and_faults_are_reported(plant: Plant, journal: Journ
     assert "PO-25 (part 25, 25 days late)" in (result.answer or "")
 
 
-def test_nothing_is_reported_unasked(plant: Plant, journal: Journal, tmp_path: Path) -> None:
+def test_nothing_is_reported_unasked(plant: Any, journal: Journal, tmp_path: Path) -> None:
     work(tmp_path, journal, report=False)
     assert plant.faults == {}
 
 
-def test_a_busy_server_is_asked_again(plant: Plant, journal: Journal, tmp_path: Path) -> None:
+def test_a_busy_server_is_asked_again(plant: Any, journal: Journal, tmp_path: Path) -> None:
     plant.broken = {"/orders": [(503, {}), (429, {})], "/machines/oven": [(200, b"{half")]}
     assert "Not known" not in (work(tmp_path, journal).answer or "")
 
 
-def test_what_is_not_known_is_said(plant: Plant, journal: Journal, tmp_path: Path) -> None:
+def test_what_is_not_known_is_said(plant: Any, journal: Journal, tmp_path: Path) -> None:
     plant.broken = {
         "/orders?page=2": [(500, {})] * 3,
         "/machines/oven": [(200, {"machine": "oven", "state": "melting", "since": "?"})],
@@ -124,7 +72,7 @@ def test_what_is_not_known_is_said(plant: Plant, journal: Journal, tmp_path: Pat
     assert "Not known: press 1: the server refuses" in answer
 
 
-def test_pages_that_lead_in_a_circle_end(plant: Plant, journal: Journal, tmp_path: Path) -> None:
+def test_pages_that_lead_in_a_circle_end(plant: Any, journal: Journal, tmp_path: Path) -> None:
     first = {"orders": ORDERS[-2:], "next": 2}
     plant.broken = {"/orders?page=1": [(200, first)], "/orders?page=2": [(200, first)]}
     assert "the server leads back to page 2" in (work(tmp_path, journal).answer or "")

@@ -21,6 +21,7 @@ AT_ONCE = 4
 """Tasks that are done at once."""
 TRIES = 2
 """Times that a task is tried before it counts as failed."""
+LAST_TRY = "the last try"
 PLANS = 3
 """Plans that are made for one request, the first counted."""
 
@@ -38,12 +39,16 @@ class Task(BaseModel):
     """Higher ones first, where there is a choice."""
 
 
-class Plan(BaseModel):
-    """Tasks that can be brought into an order."""
+class Tasks(BaseModel):
+    """Tasks, some of which may need others that are known elsewhere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tasks: Annotated[list[Task], Field(min_length=1, max_length=12)]
+
+
+class Plan(Tasks):
+    """Tasks that can be brought into an order."""
 
     @model_validator(mode="after")
     def _has_an_order(self) -> Plan:
@@ -97,9 +102,10 @@ class Failed:
 
 Remedy: TypeAlias = Literal["skip", "plan again", "give up"]
 Do: TypeAlias = Callable[[Context, Task, Mapping[str, str]], Awaitable[str]]
-"""Does a task in a context of its own, with the results of what it needs; raises where it fails."""
-Mend: TypeAlias = Callable[[Context, Task, str, "Report"], Awaitable["Plan | Remedy"]]
-"""What to do about a failed task: a plan for all that is not done yet, or a remedy."""
+"""Does a task in a context of its own, with the results of what it needs, and why the last try failed (`LAST_TRY`);
+raises where it fails."""
+Mend: TypeAlias = Callable[[Context, Task, str, "Report"], Awaitable["Tasks | Remedy"]]
+"""What to do about a failed task: tasks for all that is not done yet, which may need what is, or a remedy."""
 
 
 @dataclass
@@ -127,8 +133,8 @@ class Report:
         fit = [it for it in self.waiting if all(need in self.results for need in it.needs)]
         return sorted(fit, key=lambda it: -it.priority)
 
-    def renewed(self, plan: Plan) -> Plan | None:
-        """What is done, with the rest of a new plan; None if that is no plan."""
+    def renewed(self, plan: Tasks) -> Plan | None:
+        """What is done, with the rest of new tasks; None if that is no plan."""
         kept = [it for it in self.plan.tasks if it.id in self.results]
         try:
             return Plan(tasks=[*kept, *(it for it in plan.tasks if it.id not in self.results)])
@@ -165,7 +171,7 @@ async def carry_out(
         for task, reason in failures:
             context.note(f"{task.id} failed: {reason}")
             remedy = await mend(context, task, reason, report)
-            if isinstance(remedy, Plan) and plans < PLANS and (renewed := report.renewed(remedy)):
+            if isinstance(remedy, Tasks) and plans < PLANS and (renewed := report.renewed(remedy)):
                 plans += 1
                 report.plan = renewed
                 report.left_out.clear()
@@ -187,8 +193,9 @@ async def _try(task: Task, do: Do, report: Report, tries: int, context: Context)
     for number in range(tries):
         begun = len(context.bounds.calls)
         context.note(task.goal if number == 0 else f"again: {task.goal}")
+        told = {**given, LAST_TRY: f"failed: {reason}"} if reason else given
         try:
-            return Done(await do(context, task, given))
+            return Done(await do(context, task, told))
         except Ended as end:
             if end.final:
                 raise

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bridle.context import Context
 from bridle.errors import ToolError
-from bridle.plan import Plan, Remedy, Report, Task, carry_out
+from bridle.plan import Plan, Remedy, Report, Task, Tasks, carry_out
 
 
 async def run(context: Context) -> str:
@@ -34,14 +34,14 @@ async def do(context: Context, task: Task, given: Mapping[str, str]) -> str:
     return result
 
 
-async def mend(context: Context, task: Task, reason: str, report: Report) -> Plan | Remedy:
+async def mend(context: Context, task: Task, reason: str, report: Report) -> Tasks | Remedy:
     """What to do about a task that failed."""
     done = "".join(f"\n{name}: {result}" for name, result in report.results.items())
     told = f"The task {task.id} ({task.goal}) failed: {reason}\nDone by now:{done or ' nothing'}"
     options: list[Remedy] = ["skip", "plan again", "give up"]
     match await context.choose(options, f"{told}\nWhat is to be done about it?"):
         case "plan again":
-            return await context.extract(Plan, f"{told}\nMake a plan for what is not done yet.")
+            return await context.extract(Tasks, f"{told}\nMake a plan for what is not done yet.")
         case "skip":
             return "skip"
         case _:

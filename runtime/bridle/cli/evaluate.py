@@ -64,6 +64,7 @@ def evaluate(
     from bridle.bounds import Limits
     from bridle.evals.cases import read_suite
     from bridle.evals.report import compare, read_report
+    from bridle.evals.scripted import SCRIPTED, scripted_model
     from bridle.evals.suite import evaluate as run_suite
     from bridle.evals.suite import report_of, variants
     from bridle.how import StepSettings
@@ -75,7 +76,9 @@ def evaluate(
     baseline = read_report(against) if against is not None else None
     with (
         Journal(settings().journal) as journal,
-        open_writer(model, device, slots=at_once, cells=CELLS * at_once, quiet=as_json) as loaded,
+        scripted_model()
+        if model == SCRIPTED
+        else open_writer(model, device, slots=at_once, cells=CELLS * at_once, quiet=as_json) as loaded,
     ):
         chosen = variants(loaded, [*(matrix or []), *(axes or [])], StepSettings(thinking=loaded.thinking))
         progress = _Progress(len(cases.cases) * len(chosen) * repeat, quiet=as_json)

@@ -175,6 +175,8 @@ class Case(_Told):
     skill: str = "react"
     replies: tuple[str, ...] = ()
     """What the person answers, question by question; after the last nobody is there."""
+    script: tuple[JsonValue, ...] = ()
+    """What a scripted model replies, turn by turn (`bridle eval -m scripted`): the case is then one of control flow."""
     now: datetime = NOW
     tags: tuple[str, ...] = ()
     expect: Expect

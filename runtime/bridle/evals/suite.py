@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from bridle.errors import UsageError
 from bridle.evals.cases import Case, Suite
 from bridle.evals.report import Report, Result
 from bridle.evals.score import Check, score
+from bridle.evals.scripted import SCRIPTED, scripted_model
 from bridle.how import StepSettings
 from bridle.journal import Journal, RunJudged, StepTaken
 from bridle.toolbox import Workspace
@@ -78,7 +80,10 @@ async def evaluate(
     at_once: int = AT_ONCE,
     on_result: Callable[[Result], None] | None = None,
 ) -> Report:
-    """Run every case of a suite, `repeat` times in each variant with other seeds, and judge each run in the journal."""
+    """Run every case of a suite, `repeat` times in each variant with other seeds, and judge each run in the journal.
+
+    With the model of `evals.scripted` each case has the one that it brings.
+    """
     gate = asyncio.Semaphore(at_once)
     limits = limits or Limits(steps=12, tokens=4_000, seconds=300.0)
 
@@ -118,18 +123,19 @@ async def _perform(
     workspace, replies = Workspace(folder), iter(case.replies)
     for name, text in case.files.items():
         workspace.write_bytes(name, text.encode())
-    agent = Agent(
-        model,
-        workspace=folder,
-        journal=journal,
-        tools=case.toolbox(),
-        skill=case.skill,
-        limits=limits,
-        settings=settings,
-        services=[Clock(case.now)],
-        answer=lambda _: next(replies, None),
-    )
-    return await agent.perform(case.request)
+    with scripted_model(case.script) if model.name == SCRIPTED else nullcontext(model) as chosen:
+        agent = Agent(
+            chosen,
+            workspace=folder,
+            journal=journal,
+            tools=case.toolbox(),
+            skill=case.skill,
+            limits=limits,
+            settings=settings,
+            services=[Clock(case.now)],
+            answer=lambda _: next(replies, None),
+        )
+        return await agent.perform(case.request)
 
 
 def _result(case: Case, variant: Variant, number: int, run: Run, checks: Sequence[Check], journal: Journal) -> Result:
