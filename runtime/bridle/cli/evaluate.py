@@ -50,7 +50,7 @@ def evaluate(
     ] = None,
     report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the report into this file.")] = None,
     at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Cases under way together.")] = 8,
-    max_steps: Annotated[int, typer.Option(min=1, help="Times that the model is asked in a case.")] = 12,
+    max_steps: Annotated[int, typer.Option(min=1, help="Times that the model is asked in a case.")] = 20,
     seed: Annotated[int, typer.Option(help="Fixes the chance in sampling.")] = 0,
     fail_under: Annotated[
         float, typer.Option(min=0, max=1, help="The share that must pass, else the exit code is 1.")

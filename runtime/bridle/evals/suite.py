@@ -85,7 +85,7 @@ async def evaluate(
     With the model of `evals.scripted` each case has the one that it brings.
     """
     gate = asyncio.Semaphore(at_once)
-    limits = limits or Limits(steps=12, tokens=4_000, seconds=300.0)
+    limits = limits or Limits(steps=20, tokens=4_000, seconds=300.0)
 
     async def one(case: Case, variant: Variant, number: int) -> Result:
         async with gate:
