@@ -82,7 +82,7 @@ async def evaluate(
 ) -> Report:
     """Run every case of a suite, `repeat` times in each variant with other seeds, and judge each run in the journal.
 
-    With the model of `evals.scripted` each case has the one that it brings.
+    With the model of `evals.scripted` each case has the replies that it brings.
     """
     gate = asyncio.Semaphore(at_once)
     limits = limits or Limits(steps=20, tokens=4_000, seconds=300.0)
@@ -123,7 +123,7 @@ async def _perform(
     workspace, replies = Workspace(folder), iter(case.replies)
     for name, text in case.files.items():
         workspace.write_bytes(name, text.encode())
-    with scripted_model(case.script) if model.name == SCRIPTED else nullcontext(model) as chosen:
+    with scripted_model(case.script) if model.name == SCRIPTED and case.script else nullcontext(model) as chosen:
         agent = Agent(
             chosen,
             workspace=folder,
