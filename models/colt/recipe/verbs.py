@@ -128,24 +128,24 @@ class Verbs:
         first, second = self.random.sample(range(len(told)), 2)
         roll, clear, right = self.random.random(), True, names[first]
         if roll < 0.12:
-            request, right = self._request(told[first]), NONE
+            request, right = self.request(told[first]), NONE
             told = [it for number, it in enumerate(told) if number != first]
             if {"chat", "react"} & {name for name, _, _ in told}:
-                right, request = self._either(told)
+                right, request = self.either(told)
                 clear = False
         elif roll < 0.35:
-            right, request = self._either([told[first], told[second]])
+            right, request = self.either([told[first], told[second]])
             clear = False
         else:
-            request = self._request(told[first])
+            request = self.request(told[first])
         question = f"{listed([(name, about) for name, about, _ in told])}\n{QUESTION}"
         options = [*(name for name, _, _ in told), NONE]
         return Exercise("route", Choice(options), (request, question), right, weighed=True, clear=clear)
 
-    def _either(self, told: Sequence[tuple[str, str, Invention | None]]) -> tuple[str, str]:
+    def either(self, told: Sequence[tuple[str, str, Invention | None]]) -> tuple[str, str]:
         """One of two, by chance, and what may be meant for either."""
         one, other = self.random.sample(list(told), 2)
-        parts = [self._request(one).rstrip(".!?"), self._request(other).rstrip(".!?")]
+        parts = [self.request(one).rstrip(".!?"), self.request(other).rstrip(".!?")]
         self.random.shuffle(parts)
         joined = self.random.choice([" or ", ", or rather ", " - no, ", ", I mean ", " / ", " or maybe "]).join(parts)
         named = [one[0].replace("-", " "), other[0].replace("-", " ")]
@@ -153,7 +153,8 @@ class Verbs:
         vague = self._said(EITHERS, {"a": named[0], "b": named[1]})
         return self.random.choice([one[0], other[0]]), joined if self.random.random() < 0.7 else vague
 
-    def _request(self, told: tuple[str, str, Invention | None]) -> str:
+    def request(self, told: tuple[str, str, Invention | None]) -> str:
+        """What somebody says who wants that skill."""
         name, _, invention = told
         values = self.values
         if invention is not None:
