@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any, get_args
@@ -33,8 +34,8 @@ from bridle.route import MARGIN, NONE, QUESTION, listed
 from bridle.step import Step, StepError, take
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models" / "colt" / "recipe"))
-
-
+recipe: Any = import_module("verbs")
+values: Any = import_module("values")
 CONSOLE = Console(stderr=True)
 
 
