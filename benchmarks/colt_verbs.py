@@ -46,7 +46,6 @@ async def right(model: Model, exercise: Any) -> bool:
     messages = [Message("system", brief("", (), exercise.form, None, terse=terse)), *said]
     wanted: Any = json.loads(exercise.reply) if exercise.form.syntax == "json" else exercise.reply
     if exercise.weighed:
-        assert isinstance(exercise.form, Choice)
         return (await choose(messages, exercise.form, model)).option == wanted
     step = Step(messages, exercise.form, model.thinking, max_tokens=400)
     try:

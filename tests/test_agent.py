@@ -158,12 +158,12 @@ def test_arguments_that_a_tool_refuses_are_asked_again(folder: Path, journal: Jo
 
 
 def test_everything_of_a_step_is_on_record(folder: Path, journal: Journal) -> None:
-    replies = ["SECRET</thinking>\n" + reply for reply in (call("list_files"), answer("ok"))]
+    replies = ["Observation: SECRET\nPlan: act\n</thinking>\n" + reply for reply in (call("list_files"), answer("ok"))]
     result = run(replies, folder, journal, thinking=True, settings=StepSettings(thinking=Thinking()))
     events = journal.events(result.id)
     steps = [(event.number, event.body) for event in events if isinstance(event.body, StepTaken)]
     first, second = steps[0][1], steps[1][1]
-    assert first.thinking == "SECRET"
+    assert "SECRET" in first.thinking
     assert first.value == {"tool": "list_files", "args": {}}
     assert len(first.output_tokens) == len(first.forced)
     assert first.forced.count("f") == first.tokens.forced
@@ -383,3 +383,37 @@ def test_common_beginnings() -> None:
     assert common("abcd", "abxd") == 2
     assert common([1, 2, 3], [1, 2, 3, 4]) == 3
     assert common("", "x") == 0
+
+
+def test_one_stream_tells_all_that_happens(folder: Path, journal: Journal) -> None:
+    """Events, the prompt as it is read, what is written, how a tool is getting on, and the run."""
+    for number in range(120):  # and one that is there
+        (folder / f"{number}.txt").write_text("milk" if number == 7 else "nothing")
+    call = '{"tool": "search_text", "args": {"text": "milk"}}'
+
+    async def listen() -> list[Any]:
+        with scripted_model([call, answer("7.txt")]) as model:
+            return [it async for it in Agent(model, workspace=folder, journal=journal).stream("find milk")]
+
+    found = asyncio.run(listen())
+    run = found[-1]
+    assert isinstance(run, Run)
+    assert run.answer == "7.txt"
+    assert [it.body.kind for it in found if isinstance(it, Event)] == [it.body.kind for it in journal.events(run.id)]
+    told = [it for it in found if isinstance(it, Progress)]
+    assert {it.stage for it in told} >= {"reading", "writing", "calling"}
+    searching = [(it.text, it.done, it.total) for it in told if it.stage == "calling"]
+    assert searching[:2] == [("searching 121 files", 0, 121), ("searching 121 files", 50, 121)]
+
+
+def test_whoever_stops_listening_stops_the_run(folder: Path, journal: Journal) -> None:
+    async def listen() -> None:
+        with scripted_model([answer("never heard")]) as model:
+            stream = Agent(model, workspace=folder, journal=journal).stream("go")
+            assert isinstance(await anext(stream), Event)
+            await stream.aclose()
+
+    asyncio.run(listen())
+    end = journal.events(journal.find("last"))[-1].body
+    assert isinstance(end, RunEnded)
+    assert end.status is Status.CANCELLED

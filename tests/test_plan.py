@@ -18,7 +18,8 @@ from bridle.agent import Agent, Run
 from bridle.bounds import Limits
 from bridle.context import Context
 from bridle.errors import ToolError
-from bridle.journal import Journal, Status, Undone
+from bridle.how import StepSettings
+from bridle.journal import Journal, Status, StepTaken, Undone
 from bridle.plan import LAST_TRY, Plan, Remedy, Report, Task, carry_out
 from bridle.skill import skill_from
 from bridle.tool import tool
@@ -208,3 +209,47 @@ def test_the_skill_gives_up_when_told(journal: Journal, tmp_path: Path) -> None:
     with scripted_model(replies, deterministic=True) as model:
         result = Agent(model, workspace=tmp_path, journal=journal, skill="plan-and-execute").run("Find it.")
     assert (result.status, (result.answer or "").startswith("It was given up")) == (Status.DONE, True)
+
+
+ONE: Any = {"tasks": [{"id": "a", "goal": "look"}]}
+TWO: Any = {"tasks": [{"id": "b", "goal": "look closely"}]}
+GOOD: Any = {"findings": []}
+BAD: Any = {"findings": [{"severity": "missing", "quote": "", "problem": "Nobody looks closely."}]}
+
+
+def shipped(replies: list[Any], folder: Path, journal: Journal, review: Any, **options: Any) -> Run:
+    said = [it if isinstance(it, str) else json.dumps(it) for it in replies]
+    with scripted_model(said, deterministic=True) as model:
+        settings = StepSettings(thinking=None, review=review, planner=options.pop("planner", None))
+        agent = Agent(model, workspace=folder, journal=journal, skill="plan-and-execute", settings=settings, **options)
+        return agent.run("look closely")
+
+
+def test_a_person_may_look_at_a_plan(journal: Journal, tmp_path: Path) -> None:
+    asked = list[str]()
+
+    def person(question: str) -> str:
+        asked.append(question)
+        return "look closely" if len(asked) == 1 else "Yes."
+
+    replies = [ONE, TWO, {"answer": "seen"}, GOOD, "All seen."]
+    result = shipped(replies, tmp_path, journal, "person", answer=person)
+    assert (result.status, result.answer) == (Status.DONE, "All seen.")
+    assert ["a: look" in asked[0], "b: look closely" in asked[1], len(asked)] == [True, True, 2]
+    waiting = shipped(replies, tmp_path, journal, "person")
+    assert (waiting.status, "Shall it be done so?" in (waiting.question or "")) == (Status.PAUSED, True)
+
+
+def test_a_critic_may_look_at_a_plan(journal: Journal, tmp_path: Path) -> None:
+    replies = [ONE, BAD, TWO, GOOD, {"answer": "seen"}, GOOD, "All seen."]
+    result = shipped(replies, tmp_path, journal, "critic")
+    assert (result.status, result.answer, result.steps) == (Status.DONE, "All seen.", 7)
+
+
+def test_a_stronger_model_may_plan(journal: Journal, tmp_path: Path) -> None:
+    with scripted_model([json.dumps(TWO)]) as planner:
+        planner.card = planner.card.model_copy(update={"name": "strong"})
+        result = shipped([{"answer": "seen"}, GOOD, "All seen."], tmp_path, journal, "nobody", planner=planner)
+    assert result.answer == "All seen."
+    models = [it.body.model for it in journal.events(result.id) if isinstance(it.body, StepTaken)]
+    assert models == ["strong", "scripted", "scripted", "scripted"]

@@ -175,3 +175,21 @@ def test_a_broken_skill_is_met_where_it_is_needed(journal: Journal, tmp_path: Pa
     (folder / "skill.py").write_text("TOOLS = (3,)\nasync def run(context): return ''", encoding="utf-8")
     with pytest.raises(SkillError, match="are no tools"):
         run(str(folder), [], tmp_path, journal, "go")
+
+
+def test_a_misread_intent_is_found_early(journal: Journal, tmp_path: Path) -> None:
+    """What was done by then is taken back, and another skill takes over."""
+    replies = ["travel", "something else", "react", '{"answer": "It rains."}']
+    with scripted_model(replies) as model:
+        result = Agent(model, workspace=tmp_path, journal=journal, skill="intent-router").run("Rain in Rome?")
+    assert (result.status, result.answer) == (Status.DONE, "It rains.")
+    delegated = [it.body.to for it in journal.events(result.id) if isinstance(it.body, Delegated)]
+    assert delegated == ["travel", "react"]
+    alone = run("travel", ["something else"], tmp_path, journal, "Rain in Rome?")
+    assert (alone.status, "I can look for flights" in (alone.answer or "")) == (Status.DONE, True)
+
+
+def test_where_no_skill_is_for_it_the_last_word_is_the_answer(journal: Journal, tmp_path: Path) -> None:
+    with scripted_model(["travel", "something else", "none"]) as model:
+        result = Agent(model, workspace=tmp_path, journal=journal, skill="intent-router").run("Rain in Rome?")
+    assert "I can look for flights" in (result.answer or "")

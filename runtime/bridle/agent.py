@@ -20,7 +20,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -34,7 +36,7 @@ from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
 from bridle.course import Course
 from bridle.delegate import Work
-from bridle.errors import BridleError, UsageError
+from bridle.errors import BridleError, Misread, UsageError
 from bridle.how import StepSettings
 from bridle.journal import Event, Journal, Offered, Past, RunEnded, RunStarted, Said, Status, Tokens, beginning, ending
 from bridle.journal.store import new_run
@@ -180,6 +182,35 @@ class Agent:
         recorder.event(started)  # the agent opens and closes what its context writes
         return await self._work(context, work)
 
+    async def stream(
+        self, task: str, *, history: Sequence[Message] = (), parent: str | None = None
+    ) -> AsyncGenerator[Event | Progress | Run]:
+        """`perform`, with all that happens on the way: events as they are journaled, signs of life of the model and of
+        tools, and the run in the end. Whoever stops listening stops the run.
+
+        Raises:
+            BridleError: as `perform`.
+        """
+        loop, heard = asyncio.get_running_loop(), asyncio.Queue[Event | Progress | None]()
+
+        def hear(it: Event | Progress | None) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                loop.call_soon_threadsafe(heard.put_nowait, it)
+
+        agent = copy(self)
+        agent._on_event = agent._on_progress = hear
+        work = loop.create_task(agent.perform(task, history=history, parent=parent))
+        work.add_done_callback(lambda _: hear(None))
+        try:
+            while (it := await heard.get()) is not None:
+                yield it
+            yield await work
+        finally:
+            if not work.done():
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
+
     def resume(self, run: str, answer: str | None = None) -> Run:
         """`go_on`, for code that is not async."""
         return asyncio.run(self.go_on(run, answer))
@@ -250,6 +281,8 @@ class Agent:
         except asyncio.CancelledError:
             self._end(context, Status.CANCELLED, None, None, "it was stopped")
             raise
+        except Misread as error:
+            return self._end(context, Status.DONE, error.message, None, "")
         except BridleError as error:
             return self._end(context, Status.FAILED, None, None, error.message)
         except (Exception, SystemExit) as error:  # a skill is foreign code: its bug ends its run, not the caller

@@ -310,7 +310,7 @@ class Context:
     ) -> Outcome[T]:
         """Take one step; see `Course.step`."""
         path, step = self._path(verb), self._written(form, tools, question, **how)
-        return await self.course.step(path, step, self.model)
+        return await self.course.step(path, step, how.get("model", self.model))
 
     def _written(self, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]) -> Step[T]:
         """A step that goes on with the conversation.
@@ -321,12 +321,13 @@ class Context:
         course, settings, bounds = self.course, self.course.settings, self.bounds
         left, thinking = bounds.left(), how.get("thinking", settings.thinking)
         told = "\n\n".join(filter(None, (self.instructions, how.get("instructions", ""))))
-        system = brief(told, tools, form, thinking, terse=self.model.card.prompt.terse)
+        model = how.get("model", self.model)
+        system = brief(told, tools, form, thinking, terse=model.card.prompt.terse)
         return Step(
             messages=[Message("system", system), *shown(how), *self.messages, *asked(question)],
             form=form,
             thinking=thinking,
-            sampling=settings.sampling(self.model, thinking, bounds.steps),
+            sampling=settings.sampling(model, thinking, bounds.steps),
             max_tokens=min(how.get("tokens", bounds.limits.step_tokens), bounds.limits.step_tokens, left),
             constrain=settings.constrain,
             retries=settings.retries,

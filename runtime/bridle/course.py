@@ -27,7 +27,7 @@ from bridle.model import Model
 from bridle.prompt import Message, Prompt
 from bridle.record import Recorder, as_json, usage_of
 from bridle.step import Outcome, Step, StepError, take
-from bridle.tool import CallKey, Effect, Observation, Service, Tool
+from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool
 from bridle.turn import Attempt, Progress, Writer
 from bridle.vote import Vote, most, vote
 
@@ -146,7 +146,7 @@ class Course:
             answer = made.answer
             seen = Observation(answer.ok, answer.result, answer.text, answer.seconds)
         else:
-            services = {**self.services, CallKey: CallKey(key)}
+            services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
             seen = await self._settle(made, call, tool, services)
             if seen is None:
                 seen = await tool.call(call.args, services)
@@ -219,6 +219,10 @@ class Course:
         """Journal what a skill says of itself, once."""
         if not self.past.has_told(body):
             self.recorder.event(body)
+
+    def _hears(self, text: str, done: int, total: int) -> None:
+        if self.listen is not None:
+            self.listen(Progress("calling", text, done, total))
 
     def _known(self, attempts: Sequence[StepTaken], step: Step[T]) -> Outcome[T]:
         """What a step came to that was taken before."""

@@ -84,6 +84,10 @@ class SkillError(BridleError):
     """A skill folder cannot be loaded."""
 
 
+class Misread(BridleError):
+    """A skill finds that a request is not for it. The message is what it has to say to the person."""
+
+
 def describe(error: ValidationError) -> str:
     """Every complaint of a validation in one line: `days: Input should be a valid integer; title: Field required`."""
     return "; ".join(

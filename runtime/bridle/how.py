@@ -25,6 +25,10 @@ class StepSettings:
     seed: int | None = None
     fallback: Writer | None = None
     """Takes a step where the model fails; None for the one that the model's card names."""
+    planner: Writer | None = None
+    """Makes the plans of skills that plan, if another model does."""
+    review: Literal["nobody", "critic", "person"] = "nobody"
+    """Who looks at a plan before it is carried out."""
 
     def sampling(self, model: Writer, thinking: Thinking | None, number: int) -> Sampling:
         """How tokens are chosen in the step of that number: each step has a seed of its own."""
@@ -45,6 +49,8 @@ class How(TypedDict, total=False):
     """None for none."""
     tokens: int
     """Made in this step at most."""
+    model: Writer
+    """Takes the step, if not the run's."""
 
 
 def shown(how: How) -> list[Message]:

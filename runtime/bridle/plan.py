@@ -46,6 +46,12 @@ class Tasks(BaseModel):
 
     tasks: Annotated[list[Task], Field(min_length=1, max_length=12)]
 
+    def __str__(self) -> str:
+        """A line each, for people and critics."""
+        return "\n".join(
+            f"{it.id}: {it.goal}" + (f" (after {', '.join(it.needs)})" if it.needs else "") for it in self.tasks
+        )
+
 
 class Plan(Tasks):
     """Tasks that can be brought into an order."""

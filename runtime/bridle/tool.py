@@ -61,6 +61,21 @@ class CallKey(Service):
     value: str
 
 
+class Teller(Service):
+    """Tells whoever watches how a call is getting on: `tell("searching 214 files")`, `tell("copying", 3, 10)`.
+
+    It may be called from any thread. Nobody has to watch.
+    """
+
+    def __init__(self, listen: Callable[[str, int, int], None] | None = None) -> None:
+        self._listen = listen
+
+    def __call__(self, text: str, done: int = 0, total: int = 0) -> None:
+        """Tell what is being done, and how much of it is."""
+        if self._listen is not None:
+            self._listen(text, done, total)
+
+
 @dataclass(frozen=True)
 class Observation:
     """What came of one call. `value` is the JSON result (or the error message), `text` what the model is shown."""
@@ -115,7 +130,7 @@ class Tool:
         """Run the tool. Whatever it does wrong comes back as an observation with `ok` false, never as an exception."""
         start = time.monotonic()
         try:
-            values = self.check(args) | _hand_over(self, services or {})
+            values = self.check(args) | _hand_over(self, {Teller: Teller(), **(services or {})})
             result = await _run(self, values)
             if self.doubt and (why := self.doubt(result)):
                 raise ToolError(f"{self.name} gave a result that is not believed: {why}")

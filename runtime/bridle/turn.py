@@ -24,12 +24,13 @@ HeldBy = Literal["mask", "server", "nothing"]
 """What kept a document to its form while it was written: a mask here, the server's own constraint, or nothing."""
 
 
-Stage = Literal["reading", "thinking", "writing", "repairing"]
+Stage = Literal["reading", "thinking", "writing", "repairing", "calling"]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A sign of life from a step under way. `text` is new output, `done` of `total` are prompt tokens evaluated.
+    """A sign of life from a step under way: `text` is new output, `done` of `total` are prompt tokens evaluated. Or
+    from a call: what its tool is about, and how far it is.
 
     With `anew`, `text` is all of its stage so far, for some of what was told before was taken back.
     """

@@ -6,10 +6,13 @@ from bridle.context import Context
 from bridle.errors import ToolError
 from bridle.plan import Plan, Remedy, Report, Task, Tasks, carry_out
 
+REVIEWS = 3
+"""Times that a plan is looked at."""
+
 
 async def run(context: Context) -> str:
     """Plan, do, tell."""
-    plan = await context.extract(Plan, "Make a plan for the request.")
+    plan = await make(context)
     context.note("; ".join(task.goal for task in plan.tasks))
     report = await carry_out(context, plan, do, mend)
     done = "\n".join(f"{task}: {result}" for task, result in report.results.items())
@@ -21,6 +24,27 @@ async def run(context: Context) -> str:
         f"What was done:\n{done or 'nothing'}\n\nWhat was left out:\n{not_done or 'nothing'}\n\n"
         "Tell what came of the request, in a few sentences, from this alone."
     )
+
+
+async def make(context: Context) -> Plan:
+    """A plan that whoever is to review it has nothing against; the last one, if they go on finding something."""
+    settings, question = context.course.settings, "Make a plan for the request."
+    plan = await context.extract(Plan, question, model=settings.planner or context.model)
+    for _ in range(REVIEWS):
+        match settings.review:
+            case "person":
+                said = str(await context.ask(f"The plan:\n{plan}\nShall it be done so? (yes, or what is to change)"))
+                if said.strip().casefold().rstrip(".!") in ("yes", "y", "ok"):
+                    break
+            case "critic":
+                review = await context.verify(str(plan), "Does the plan come to what was asked, and to nothing else?")
+                if review.passes:
+                    break
+                context.tell(f"A review of the plan found this:\n{review}")
+            case _:
+                break
+        plan = await context.extract(Plan, question, model=settings.planner or context.model)
+    return plan
 
 
 async def do(context: Context, task: Task, given: Mapping[str, str]) -> str:
@@ -41,7 +65,8 @@ async def mend(context: Context, task: Task, reason: str, report: Report) -> Tas
     options: list[Remedy] = ["skip", "plan again", "give up"]
     match await context.choose(options, f"{told}\nWhat is to be done about it?"):
         case "plan again":
-            return await context.extract(Tasks, f"{told}\nMake a plan for what is not done yet.")
+            planner = context.course.settings.planner or context.model
+            return await context.extract(Tasks, f"{told}\nMake a plan for what is not done yet.", model=planner)
         case "skip":
             return "skip"
         case _:

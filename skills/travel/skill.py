@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from bridle.context import Context
-from bridle.errors import ToolError
+from bridle.errors import Misread, ToolError
 from bridle.grammar.action import Call
 from bridle.tool import CallKey, tool
 from bridle.toolbox.workspace import Workspace
@@ -99,7 +99,7 @@ async def run(context: Context) -> str:
         case "look" | "book" as intent:
             return await _fly(context, book=intent == "book")
         case _:
-            return "I can look for flights, book one, and cancel a booking."
+            raise Misread("I can look for flights, book one, and cancel a booking.")
 
 
 async def _cancel(context: Context) -> str:

@@ -66,6 +66,10 @@ class Display:
                 if progress.done < progress.total:
                     self._show(f"reading {progress.done} of {progress.total} tokens")
                 return
+            if progress.stage == "calling":
+                share = f", {progress.done} of {progress.total}" if progress.total else ""
+                self._show(f"{progress.text}{share}")
+                return
             if progress.stage == "repairing":
                 self._show(progress.text)
                 return

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fnmatch import fnmatch
 
 from bridle.errors import ToolError
-from bridle.tool import CallKey, tool
+from bridle.tool import CallKey, Teller, tool
 from bridle.toolbox.workspace import FILE_LIMIT, Workspace
 
+TOLD = 50
+"""Files between two words about how far a search is."""
 MATCH_LIMIT = 100
 """Matches that one search returns at most."""
 
@@ -40,7 +42,7 @@ def find_files(workspace: Workspace, name: str, folder: str = ".") -> list[str]:
 
 
 @tool(effect="pure")
-def search_text(workspace: Workspace, text: str, folder: str = ".") -> list[str]:
+def search_text(workspace: Workspace, tell: Teller, text: str, folder: str = ".") -> list[str]:
     """Find the lines of files that contain a text.
 
     Args:
@@ -50,7 +52,10 @@ def search_text(workspace: Workspace, text: str, folder: str = ".") -> list[str]
         raise ToolError("the text to search for is empty")
     wanted = text.casefold()
     found: list[str] = []
-    for path in workspace.files(folder):
+    files = list(workspace.files(folder))
+    for number, path in enumerate(files):
+        if number % TOLD == 0:
+            tell(f"searching {len(files)} files", number, len(files))
         if path.stat().st_size > FILE_LIMIT:
             continue
         try:
