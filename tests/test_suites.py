@@ -6,6 +6,7 @@ import asyncio
 import runpy
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,3 +46,9 @@ def test_its_control_flow_is_right(skill: str, journal: Journal, monkeypatch: py
         plant.shutdown()
     failed = {it.case: {what: why for what, why in it.checks.items() if why} for it in report.results if not it.passed}
     assert not failed
+
+
+def test_a_suite_runs_by_its_script_from_the_command_line(bridle: Any) -> None:
+    done = bridle("eval", str(suite_of("verify")), "-m", "scripted", "--json")
+    assert (done.code, done.json["model"]) == (0, "scripted")
+    assert all(it["passed"] for it in done.json["results"])

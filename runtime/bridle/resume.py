@@ -28,6 +28,7 @@ def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
         constrain=settings.constrain,
         retries=settings.retries,
         temperature=settings.temperature,
+        review=settings.review,
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
 
@@ -47,6 +48,7 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
         constrain=way.constrain,
         retries=way.retries,
         temperature=way.temperature,
+        review=way.review,
         seed=started.seed,
     )
     limits = Limits(way.steps, way.tokens, way.seconds, way.calls_per_tool, way.step_tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
@@ -47,6 +47,14 @@ class Format(StrEnum):
     XML = "xml"
 
 
+class Reviewer(StrEnum):
+    """Who looks at a plan before it is carried out."""
+
+    NOBODY = "nobody"
+    CRITIC = "critic"
+    PERSON = "person"
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="How the model writes its actions.")]
 
 
@@ -55,6 +63,10 @@ def run(
     model: ModelOption = None,
     device: DeviceOption = None,
     fallback: FallbackOption = None,
+    planner: Annotated[
+        str | None, typer.Option("--planner", help="The model that makes plans, if another one.", show_default=False)
+    ] = None,
+    review: Annotated[Reviewer, typer.Option("--review", help="Who looks at a plan first.")] = Reviewer.NOBODY,
     skill: Annotated[str, typer.Option("--skill", "-s", help="How to go about it.")] = "react",
     workspace: WorkspaceOption = Path(),
     format: FormatOption = Format.JSON,  # the option's name
@@ -90,6 +102,7 @@ def run(
     with (
         Journal(settings().journal) as journal,
         open_writer(model, device, fallback=fallback, quiet=as_json, deterministic=deterministic) as loaded,
+        open_writer(planner, device, quiet=as_json) if planner else nullcontext() as plans,
         watching(as_json=as_json, show_thinking=show_thinking) as watch,
     ):
         agent = Agent(
@@ -105,6 +118,8 @@ def run(
                 constrain=constrain,
                 temperature=temperature,
                 seed=seed,
+                planner=plans,
+                review=review.value,
             ),
             **watch,
         )

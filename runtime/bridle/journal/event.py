@@ -89,6 +89,7 @@ class Way(_Body):
     constrain: bool
     retries: int
     temperature: float | None
+    review: Literal["nobody", "critic", "person"] = "nobody"
     card: dict[str, JsonValue]
     """What was known of the model."""
 
