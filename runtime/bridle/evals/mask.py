@@ -61,13 +61,16 @@ class Found:
     """Valid instances that the grammar writes in another order of their keys only."""
     wrong_of_exact: int = 0
     """Instances of the exact schemas that were judged wrong."""
+    at: str = ""
+    """The schema under way."""
     valid: int = 0
     invalid: int = 0
     valid_rejected: list[str] = field(default_factory=list[str])
     invalid_accepted: list[str] = field(default_factory=list[str])
     refused: list[str] = field(default_factory=list[str])
-    allowed_then_rejected: int = 0
-    """Tokens that a mask allowed and the matcher then did not take."""
+    allowed_then_rejected: list[str] = field(default_factory=list[str])
+    """Instances of which a mask allowed a token that the matcher then did not take, or that two ways to walk them end
+    otherwise."""
     forced_otherwise: int = 0
     """Times that what is forced spells a valid instance in other tokens than the tokenizer does."""
     walks: int = 0
@@ -92,7 +95,8 @@ class Found:
             "invalid": self.invalid,
             "valid_rejected": len(self.valid_rejected),
             "invalid_accepted": len(self.invalid_accepted),
-            "allowed_then_rejected": self.allowed_then_rejected,
+            "allowed_then_rejected": len(self.allowed_then_rejected),
+            "walked_apart": cast("JsonValue", self.allowed_then_rejected),
             "forced_otherwise": self.forced_otherwise,
             "tokens": self.tokens,
             "forced": self.forced,
@@ -159,6 +163,7 @@ class _Bench:
     def schema(self, name: str, schema: Any, tests: Sequence[Mapping[str, Any]], found: Found) -> None:
         """One schema with its instances."""
         found.schemas += 1
+        found.at = name
         start = time.perf_counter()
         try:
             held = hold(schema, close=False)
@@ -198,7 +203,7 @@ class _Bench:
             walks[choose] = self._walk(rule, tokens, choose, found, valid=valid)
         found.walks += 1
         if len(set(walks.values())) > 1:
-            found.allowed_then_rejected += 1
+            found.allowed_then_rejected.append(found.at)
         return walks[self._fill_and_choose]
 
     def _walk(self, rule: str, tokens: list[int], choose: Choose, found: Found, *, valid: bool) -> bool:
@@ -229,7 +234,7 @@ class _Bench:
         try:
             return choose(document, token, found)
         except EngineError:
-            found.allowed_then_rejected += 1
+            found.allowed_then_rejected.append(found.at)
             return False
         finally:
             logits[token] = usual
