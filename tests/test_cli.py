@@ -87,6 +87,25 @@ def test_runs_are_checked_exported_and_taken_out(bridle: Any, tmp_path: Path) ->
     assert bridle("runs", "list", "--json").json == []
 
 
+def test_a_policy_holds_and_explains_itself(bridle: Any, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[[rule]]\ntools = ["add_note"]\nthen = "ask"\n[[rule]]\ntools = ["write_*"]\nthen = "deny"\n')
+    assert bridle("policy", "check", str(path), "--json").json["write_file"] == "deny (rule 2)"
+    assert "ask" in bridle("policy", "check", str(path)).out
+    waiting = bridle("run", "--policy", str(path), "--json", "Take a note: call Anna")
+    assert (waiting.code, waiting.json["status"]) == (4, "paused")
+    assert "shall it be done?" in waiting.json["question"]
+    done = bridle("runs", "resume", "--answer", "yes", "--json")
+    assert (done.code, [it["tool"] for it in done.json["calls"]]) == (0, ["add_note"])
+    assert "write_file: deny (rule 2)" in bridle("policy", "explain").out
+    assert bridle("policy", "explain", "last", "act#1", "--json").json[0]["policy"]["add_note"] == "ask (rule 1)"
+    assert bridle("policy", "explain", "last", "act#9").code == 2
+    assert "policy for act#1" in bridle("trace").out
+    path.write_text("[")
+    wrong = bridle("run", "--policy", str(path), "anything")
+    assert (wrong.code, "is not TOML" in wrong.err) == (2, True)
+
+
 README_TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "What is 15% of 240?": ("calculate", {"expression": "15% of 240"}),
     "Convert 26.2 miles to km": ("convert_units", {"value": 26.2, "from_unit": "miles", "to_unit": "km"}),

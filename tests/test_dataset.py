@@ -40,7 +40,12 @@ def export(layout: Layout, *runs: Trajectory, **wanted: Any) -> tuple[list[Any],
 
 
 def test_a_run_is_a_conversation_with_tools(journal: Journal, tmp_path: Path) -> None:
-    run = run_of(journal, ["short work</thinking>\n" + NOTE, "well</thinking>\n" + DONE], tmp_path, thinking=Thinking())
+    run = run_of(
+        journal,
+        ["Observation: work\nPlan: do it\n</thinking>\n" + NOTE, "Observation: done\nPlan: tell\n</thinking>\n" + DONE],
+        tmp_path,
+        thinking=Thinking(),
+    )
     [example], _ = export("chat", read_trajectory(journal, run.id))
     roles = [message["role"] for message in example["messages"]]
     assert roles == ["user", "assistant", "tool", "assistant"]
@@ -51,7 +56,7 @@ def test_a_run_is_a_conversation_with_tools(journal: Journal, tmp_path: Path) ->
         "add_note",
         {"text": "the boiler is loud"},
     )
-    assert (called["content"], called["reasoning_content"]) == ("", "short work")
+    assert (called["content"], called["reasoning_content"]) == ("", "Observation: work\nPlan: do it")
     assert (answered["tool_call_id"], answered["name"]) == (call["id"], "add_note")
     assert said["content"] == "It is saved."
     assert example["label"] is True

@@ -193,6 +193,19 @@ def test_a_run_that_goes_another_way_is_told_where(tmp_path: Path, journal: Jour
     assert journal.events(waiting.id) == before
 
 
+def test_arguments_keep_their_order(tmp_path: Path, journal: Journal) -> None:
+    """What the model reads of its own calls is letter by letter what it was, however the journal keeps keys."""
+    booked = '{"tool": "add_event", "args": {"title": "lunch", "date": "2026-12-04", "time": "12:00"}}'
+    with scripted_model([booked, '{"ask": "Is that all?"}', '{"answer": "Booked."}']) as model:
+        one = agent(model, tmp_path, journal, skill="react")
+        waiting = one.run("book lunch")
+        assert waiting.status is Status.PAUSED
+        done = one.resume(waiting.id, "yes")
+    assert (done.status, done.answer) == (Status.DONE, "Booked.")
+    assert list(done.calls[0].args) == ["title", "date", "time"]
+    assert replay(journal, done.id, tools=TOOLBOX, catalogue=catalogue()) == ""
+
+
 class World(Service):
     """What tools change: each call by its key, and how often it was begun."""
 

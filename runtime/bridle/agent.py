@@ -267,7 +267,16 @@ class Agent:
         person: Ask | None = None,
     ) -> tuple[Context, Work[str]]:
         asks = person or self._answer
-        course = Course(recorder, Bounds(self.limits), self.settings, self._services, asks, self._on_progress, past)
+        course = Course(
+            recorder,
+            Bounds(self.limits),
+            self.settings,
+            self._services,
+            asks,
+            self._on_progress,
+            past,
+            people=[task],
+        )
         context = Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)
         return context, context.equip(self.skill)
 

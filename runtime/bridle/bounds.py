@@ -133,6 +133,10 @@ class Bounds:
         if self._uses[tool] > self.limits.calls_per_tool:
             raise Ended(Status.BUDGET, f"{tool} was used {self.limits.calls_per_tool} times")
 
+    def uses(self, tool: str) -> int:
+        """How often a tool was used."""
+        return self._uses[tool]
+
     def came_to(self, call: Call, result: str) -> None:
         """Count what a call came to.
 

@@ -27,6 +27,7 @@ from bridle.grammar.base import Choice, Form, Text
 from bridle.how import How, asked, shown
 from bridle.journal import Delegated, Noted, Returned, Status
 from bridle.model import Model
+from bridle.policy import PolicyError
 from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
@@ -58,6 +59,8 @@ class Context:
     """The skills that a task can be given to."""
     shots: Sequence[Shot] = ()
     """Examples of what is to be done about requests."""
+    skill: str = ""
+    """The name of the skill at work."""
     place: str = ""
     """Where in its run it is: empty, or the verb that it was made for, as `parallel#1.2/`."""
 
@@ -80,7 +83,7 @@ class Context:
         """
         work, offered = skill.load(), {it.name: it for it in (*self.tools, *skill.tools())}
         self.tools = [it for it in offered.values() if skill.allows(it.name) and (tools is None or it.name in tools)]
-        self.instructions, self.shots = skill.instructions, skill.shots()
+        self.skill, self.instructions, self.shots = skill.name, skill.instructions, skill.shots()
         if why := skill.unfit(self):
             raise UsageError(f"the skill '{skill.name}' cannot be used: {why}")
         return work
@@ -99,11 +102,16 @@ class Context:
         Raises:
             Ended: a bound of the run is met, or no attempt gave a usable action.
             UsageError: there is no such tool, or nothing was said that it could be called with.
+            PolicyError: the policy leaves nothing of that tool.
         """
-        offered = self.tools if tool is None else [self._tool(tool)]
-        held = arguments(offered, self.messages, copies=self.model.card.prompt.copies)
-        if tool is not None and tool not in held:
+        offered, path = self.tools if tool is None else [self._tool(tool)], self._path("act")
+        said = arguments(offered, self.messages, copies=self.model.card.prompt.copies)
+        if tool is not None and tool not in said:
             raise UsageError(f"nothing was said that {tool} could be called with")
+        held = self.course.allowed(path, offered, self.skill, said)
+        if tool is not None and tool not in held:
+            raise PolicyError(f"the policy leaves nothing of {tool} here")
+        offered = [it for it in offered if it.name in held or it.name not in said]
         if tool is not None and within is not None:
             held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
         form = Actions(
@@ -116,7 +124,8 @@ class Context:
         if self.shots and not self.model.card.prompt.terse:
             known = [it for it in self.shots if (it.tool in held if it.tool else tool is None)]
             how = {"examples": [(it.request, form.spell(it.action)) for it in known], **how}
-        outcome = await self._step("act", form, offered, **how)
+        step = self._written(form, offered, **how)
+        outcome = await self.course.step(path, step, how.get("model", self.model))
         action = outcome.value
         self.messages.append(Message("assistant", form.spell(action), outcome.thinking))
         if outcome.cut and isinstance(action, Call):
@@ -194,7 +203,8 @@ class Context:
             spelled = Actions({call.tool: {}}, self.course.settings.format, self.model.style).spell(call)
             self.messages.append(Message("assistant", spelled))
         self._calls += 1
-        observation = await self.course.call(f"{self.place}{self._calls}", call, self._tool(call.tool))
+        tool, place = self._tool(call.tool), f"{self.place}{self._calls}"
+        observation = await self.course.call(place, call, tool, self.skill)
         self.messages.append(Message("tool", observation.text))
         self.bounds.came_to(call, observation.text)
         return observation

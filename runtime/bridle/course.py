@@ -18,12 +18,27 @@ from pydantic import JsonValue
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.decide import Calibration, Decision, choose
 from bridle.engine.base import Generation, Stop
-from bridle.errors import BridleError, BudgetError
+from bridle.errors import BridleError, BudgetError, ToolError
 from bridle.grammar.action import Call
 from bridle.grammar.base import Choice
+from bridle.grammar.keywords import Schema
 from bridle.how import StepSettings
-from bridle.journal import Counted, Delegated, Heard, Made, Noted, Past, Returned, Status, StepTaken, Undone, place_of
+from bridle.journal import (
+    Counted,
+    Delegated,
+    Heard,
+    Made,
+    Noted,
+    Past,
+    Returned,
+    Ruled,
+    Status,
+    StepTaken,
+    Undone,
+    place_of,
+)
 from bridle.model import Model
+from bridle.policy import PolicyError, Verdict
 from bridle.prompt import Message, Prompt
 from bridle.record import Recorder, as_json, usage_of
 from bridle.step import Outcome, Step, StepError, take
@@ -48,6 +63,10 @@ class Course:
     """Hears signs of life, on the engine's thread."""
     past: Past = field(default_factory=Past)
     """What the run did before."""
+    people: list[str] = field(default_factory=list[str])
+    """What people said, and nobody else: what a policy trusts."""
+    settled: set[str] = field(default_factory=set[str])
+    """Tools that the person allowed for all of the run."""
 
     async def step(self, path: str, step: Step[T], model: Writer) -> Outcome[T]:
         """Take a step.
@@ -122,7 +141,20 @@ class Course:
         self.recorder.decision(path, question, choice.options, decision, asked=asked, seconds=seconds)
         return decision
 
-    async def call(self, place: str, call: Call, tool: Tool) -> Observation:
+    def allowed(self, path: str, tools: Sequence[Tool], skill: str, schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+        """What the policy leaves of the arguments of some tools; those that it takes away are left out."""
+        verdicts = {it.name: self.settings.policy.verdict(it, skill) for it in tools if it.name in schemas}
+        if all(it.plain for it in verdicts.values()):
+            return dict(schemas)
+        self.tell(Ruled(path=path, verdicts={name: str(it) for name, it in verdicts.items() if not it.plain}))
+        left = dict[str, Schema]()
+        for name, verdict in verdicts.items():
+            spent = verdict.calls is not None and self.bounds.uses(name) >= verdict.calls
+            if not spent and (narrowed := verdict.narrowed(schemas[name], self.people)) is not None:
+                left[name] = narrowed
+        return left
+
+    async def call(self, place: str, call: Call, tool: Tool, skill: str = "") -> Observation:
         """Make a call: the intent first and durably, then the effect, then what came of it. `place` is where in the run
         it stands; with the run, it names the call for ever.
 
@@ -134,8 +166,14 @@ class Course:
             Astray: another call was made there before.
         """
         self.bounds.left()
-        self.bounds.use(tool.name)
         key = f"{self.recorder.run}/{place}"
+        verdict = self.settings.policy.verdict(tool, skill)
+        try:
+            if not verdict.plain:
+                call = self._gated(place, call, tool, verdict)
+        except PolicyError as error:
+            return Observation(False, error.message, f"error: {error.message}")
+        self.bounds.use(tool.name)
         if (made := self.past.call(place)) is None:
             self.recorder.intent(key, call, tool.effect)
         elif (before := made.intent).tool != call.tool:
@@ -153,6 +191,42 @@ class Course:
             self.recorder.outcome(key, tool.name, seen)
         self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place))
         return seen
+
+    def _gated(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:
+        """The call that the policy, and the person if it says so, let pass.
+
+        Raises:
+            PolicyError: there is none.
+            Ended: the person has to be asked, and nobody is there.
+        """
+        try:
+            verdict.check(call, self.bounds.uses(tool.name), self.people)
+        except PolicyError as error:
+            self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
+            raise
+        if verdict.word != "ask" or tool.name in self.settled:
+            return call
+        arguments = json.dumps(dict(call.args), ensure_ascii=False)
+        said = self.hear(
+            f"approve@{place}.{digest([Message('user', f'{tool.name} {arguments}')])}",
+            f"{tool.name} {arguments} ({tool.effect}): shall it be done? "
+            "(yes, always, no and why, or other arguments as JSON)",
+        ).strip()
+        word = said.casefold().rstrip(".!")
+        if word == "always":
+            self.settled.add(tool.name)
+        if word in ("yes", "y", "always"):
+            return call
+        if not said.startswith("{"):
+            why = said[2:].lstrip(" ,:;.") if word.startswith("no") else said
+            raise PolicyError(f"{tool.name} was not allowed" + (f": {why}" if why else ""))
+        try:
+            changed = Call(tool.name, json.loads(said))
+            tool.check(changed.args)
+        except (ValueError, ToolError) as error:
+            raise PolicyError(f"{tool.name} cannot be called with {said}: {error}") from None
+        verdict.check(changed, self.bounds.uses(tool.name), self.people)  # a person is held to the rules as well
+        return changed
 
     async def _settle(
         self, made: Made | None, call: Call, tool: Tool, services: Mapping[type[Service], Service]
@@ -208,14 +282,16 @@ class Course:
         """
         if (known := self.past.heard(path)) is not None:
             _same(path, known.question, question)
+            self.people.append(known.text)
             return known.text
         answer = self.person(question) if self.person else None
         if answer is None:
             raise Ended(status, "it has a question", question)
         self.recorder.event(Heard(path=path, question=question, text=answer))
+        self.people.append(answer)
         return answer
 
-    def tell(self, body: Noted | Delegated | Returned) -> None:
+    def tell(self, body: Noted | Delegated | Returned | Ruled) -> None:
         """Journal what a skill says of itself, once."""
         if not self.past.has_told(body):
             self.recorder.event(body)
@@ -229,7 +305,8 @@ class Course:
         _same(attempts[-1].path, attempts[-1].asked, digest(step.messages))
         again = tuple(_again(it) for it in attempts)
         self.bounds.spend(again)
-        return Outcome(step.form.load(attempts[-1].value), again)
+        last = attempts[-1]
+        return Outcome(step.form.load(json.loads(last.spelled) if last.spelled else last.value), again)
 
     def _end(self, error: BudgetError | StepError, step: Step[Any], path: str, start: float) -> BridleError:
         """What a failed step means for the run."""

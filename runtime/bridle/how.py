@@ -8,6 +8,7 @@ from typing import Literal, TypedDict
 
 from bridle.engine.base import Sampling
 from bridle.grammar.thinking import Thinking
+from bridle.policy import OPEN, Policy
 from bridle.prompt import Message
 from bridle.turn import Writer
 
@@ -29,6 +30,8 @@ class StepSettings:
     """Makes the plans of skills that plan, if another model does."""
     review: Literal["nobody", "critic", "person"] = "nobody"
     """Who looks at a plan before it is carried out."""
+    policy: Policy = OPEN
+    """What is allowed."""
 
     def sampling(self, model: Writer, thinking: Thinking | None, number: int) -> Sampling:
         """How tokens are chosen in the step of that number: each step has a seed of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -95,6 +96,7 @@ class Recorder:
                 body.model_copy(
                     update={
                         "value": value if last else None,
+                        "spelled": spelled(value) if last else "",
                         "came": came and last,
                         "asked": asked,
                         "seconds": round(seconds if last else _seconds(attempt), 6),
@@ -174,6 +176,16 @@ def as_json(value: object) -> JsonValue:
             return value.model_dump(mode="json")
         case _:
             return TypeAdapter(Any).dump_python(value, mode="json")
+
+
+def spelled(value: JsonValue) -> str:
+    """A value as JSON in its own order of keys, which canonical JSON loses; empty where that is the alphabet's.
+
+    >>> spelled({"to": "Bo", "text": "hi"}), spelled({"a": 1, "b": [2]})
+    ('{"to": "Bo", "text": "hi"}', '')
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return "" if text == json.dumps(value, ensure_ascii=False, sort_keys=True) else text
 
 
 def _seconds(attempt: Attempt) -> float:

@@ -14,6 +14,7 @@ from bridle.errors import JournalError
 from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import RunStarted, Way
+from bridle.policy import Policy
 
 Ask: TypeAlias = Callable[[str], str | None]
 """Asks a person; None if nobody is there."""
@@ -29,6 +30,7 @@ def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
         retries=settings.retries,
         temperature=settings.temperature,
         review=settings.review,
+        policy=settings.policy.model_dump(mode="json", exclude_defaults=True),
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
 
@@ -49,6 +51,7 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
         retries=way.retries,
         temperature=way.temperature,
         review=way.review,
+        policy=Policy.model_validate(way.policy),
         seed=started.seed,
     )
     limits = Limits(way.steps, way.tokens, way.seconds, way.calls_per_tool, way.step_tokens)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from bridle._version import __version__
-from bridle.cli import bench, chat, dataset, doctor, evaluate, extract, models, run, runs, skills, tools
+from bridle.cli import bench, chat, dataset, doctor, evaluate, extract, models, policy, run, runs, skills, tools
 
 app = typer.Typer(
     name="bridle",
@@ -30,6 +30,7 @@ app.command("trace")(runs.trace)
 app.add_typer(models.app, name="models")
 app.add_typer(skills.app, name="skills")
 app.add_typer(tools.app, name="tools")
+app.add_typer(policy.app, name="policy")
 app.command("eval")(evaluate.evaluate)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(bench.app, name="bench")

@@ -63,6 +63,9 @@ def run(
     model: ModelOption = None,
     device: DeviceOption = None,
     fallback: FallbackOption = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="What is allowed: a policy.toml.", show_default=False)
+    ] = None,
     planner: Annotated[
         str | None, typer.Option("--planner", help="The model that makes plans, if another one.", show_default=False)
     ] = None,
@@ -95,6 +98,7 @@ def run(
     from bridle.errors import UsageError
     from bridle.how import StepSettings
     from bridle.journal import Journal
+    from bridle.policy import OPEN, read_policy
 
     task = read_text(task)
     if not task.strip():
@@ -119,6 +123,7 @@ def run(
                 temperature=temperature,
                 seed=seed,
                 planner=plans,
+                policy=read_policy(policy) if policy else OPEN,
                 review=review.value,
             ),
             **watch,

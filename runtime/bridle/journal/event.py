@@ -90,6 +90,8 @@ class Way(_Body):
     retries: int
     temperature: float | None
     review: Literal["nobody", "critic", "person"] = "nobody"
+    policy: dict[str, JsonValue] = {}
+    """What was allowed; everything, if it is empty."""
     card: dict[str, JsonValue]
     """What was known of the model."""
 
@@ -144,6 +146,8 @@ class StepTaken(_Body):
     thinking: str
     text: str
     value: JsonValue = None
+    spelled: str = ""
+    """The value as JSON with its keys in their own order, where that is another than the alphabet's."""
     came: bool = False
     """The step came to a value here."""
     asked: str = ""
@@ -221,6 +225,16 @@ class Returned(_Body):
     kind: Literal["returned"] = "returned"
     path: str
     value: JsonValue
+
+
+class Ruled(_Body):
+    """What a policy said before a step, or to a call."""
+
+    kind: Literal["ruled"] = "ruled"
+    path: str
+    """The step, as `act#1`, or the call, as `call 2`."""
+    verdicts: dict[str, str]
+    """By tool, of those that it took anything from: in words, with the rules that say so."""
 
 
 class CallIntended(_Body):
@@ -305,6 +319,7 @@ Body: TypeAlias = (
     | Noted
     | Delegated
     | Returned
+    | Ruled
     | CallIntended
     | CallAnswered
     | Undone

@@ -21,6 +21,7 @@ from bridle.journal.event import (
     Heard,
     Noted,
     Returned,
+    Ruled,
     RunEnded,
     RunJudged,
     RunStarted,
@@ -67,7 +68,7 @@ class Past:
                 self._calls[place_of(key)] = Made(self._calls[place_of(key)].intent, body)
             case Undone(key=key):
                 self._undone[place_of(key)] = body
-            case Counted(path=path) | Noted(path=path) | Delegated(path=path) | Returned(path=path):
+            case Counted(path=path) | Noted(path=path) | Delegated(path=path) | Returned(path=path) | Ruled(path=path):
                 self._told.add((body.kind, path))
             case _:
                 pass
@@ -101,7 +102,7 @@ class Past:
         """How a call was taken back, if it was."""
         return self._undone.get(place)
 
-    def has_told(self, body: Noted | Delegated | Returned) -> bool:
+    def has_told(self, body: Noted | Delegated | Returned | Ruled) -> bool:
         """Whether it was said before."""
         self._met.add((body.kind, body.path))
         return (body.kind, body.path) in self._told

@@ -21,6 +21,7 @@ from bridle.journal import (
     Heard,
     Noted,
     Returned,
+    Ruled,
     RunEnded,
     RunJudged,
     RunStarted,
@@ -71,6 +72,9 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 _home(given, f"{body.path}/", tree).add(f"[dim]{event.number}[/]   [green]{escape(value)}[/]")
             case Counted():
                 pass
+            case Ruled():
+                told = "; ".join(f"{tool}: {verdict}" for tool, verdict in body.verdicts.items())
+                _home(given, body.path, tree).add(f"[dim]{event.number}[/] policy for {body.path}: {escape(told)}")
             case Decided():
                 likely = sorted(zip(body.probabilities, body.options, strict=True), reverse=True)[:4]
                 shares = ", ".join(f"{escape(option)} {share:.0%}" for share, option in likely)

@@ -1,0 +1,200 @@
+"""What is allowed: rules over tools and skills, compiled into what can be said, and checked again on what was.
+
+    unsafe = "ask"                    # tools that declare no effect, unless a rule names them
+
+    [[rule]]
+    tools = ["draft_mail", "send_*"]  # by name; * stands for anything
+    skills = ["mail"]                 # only for these, if any are named
+    then = "ask"                      # allow, ask, deny
+    trusted = ["to"]                  # arguments that only a person's own words may fill
+    calls = 3                         # of each of these tools, in a run
+    [rule.args]                       # a JSON Schema that the arguments have to fit beside their own
+    properties.to.pattern = "@example\\\\.com$"
+
+All rules that name a tool hold at once: the strictest word, every narrowing, the least number. A tool that is denied is
+not offered and cannot be spelled; an argument that is narrowed or has to be trusted is held by the grammar. What was
+spelled is checked once more before it is done, by other code (`jsonschema`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias, cast
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from bridle.errors import BridleError, FormatError, GrammarError, UsageError, describe
+from bridle.grammar.action import Call
+from bridle.grammar.check import checker
+from bridle.grammar.keywords import Schema
+from bridle.grammar.span import MARK, held_to
+from bridle.tool import Effect, Tool
+
+Word: TypeAlias = Literal["allow", "ask", "deny"]
+_STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
+
+
+class PolicyError(BridleError):
+    """A call that the policy does not allow."""
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(_Told):
+    """One rule; what it does not say, it does not touch."""
+
+    tools: Annotated[list[str], Field(min_length=1)]
+    skills: list[str] = []
+    then: Word = "allow"
+    args: dict[str, JsonValue] = {}
+    trusted: list[str] = []
+    calls: Annotated[int, Field(ge=0)] | None = None
+
+    def names(self, tool: str, skill: str) -> bool:
+        """Whether it is about a tool, used by a skill."""
+        return any(fnmatchcase(tool, it) for it in self.tools) and (
+            not self.skills or any(fnmatchcase(skill, it) for it in self.skills)
+        )
+
+
+class Policy(_Told):
+    """All rules. Without any, everything is as tools have it."""
+
+    default: Word = "allow"
+    """For tools that no rule names."""
+    unsafe: Word = "allow"
+    """For those of them whose every call counts."""
+    rule: list[Rule] = []
+
+    def verdict(self, tool: Tool, skill: str = "") -> Verdict:
+        """What holds for a tool, used by a skill."""
+        rules = [(number, it) for number, it in enumerate(self.rule, 1) if it.names(tool.name, skill)]
+        words: list[Word] = [it.then for _, it in rules]
+        if not rules:
+            words = [self.default, self.unsafe] if tool.effect is Effect.UNSAFE else [self.default]
+        calls = [it.calls for _, it in rules if it.calls is not None]
+        return Verdict(
+            tool=tool.name,
+            word=max(words, key=_STRICTNESS.index),
+            narrowings=tuple(it.args for _, it in rules if it.args),
+            trusted=tuple(dict.fromkeys(name for _, it in rules for name in it.trusted)),
+            calls=min(calls, default=None),
+            rules=tuple(f"rule {number}" for number, _ in rules) or ("default",),
+        )
+
+
+OPEN = Policy()
+"""Nothing is forbidden."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a policy says of one tool."""
+
+    tool: str
+    word: Word
+    narrowings: Sequence[Mapping[str, JsonValue]] = ()
+    trusted: Sequence[str] = ()
+    calls: int | None = None
+    rules: Sequence[str] = field(default=())
+    """Which rules say so, for people."""
+
+    @property
+    def plain(self) -> bool:
+        """It takes nothing away."""
+        return self.word == "allow" and not self.narrowings and not self.trusted and self.calls is None
+
+    def __str__(self) -> str:
+        """For people: `ask; narrowed; to must be said by a person; 3 calls (rule 1, rule 4)`."""
+        told = [self.word, *(["narrowed"] if self.narrowings else [])]
+        told += [f"{', '.join(self.trusted)} must be said by a person"] if self.trusted else []
+        told += [f"{self.calls} calls"] if self.calls is not None else []
+        return f"{'; '.join(told)} ({', '.join(self.rules)})"
+
+    def narrowed(self, schema: Schema, said: Sequence[str]) -> Schema | None:
+        """The arguments that can be spelled, after what people said; None where there are none.
+
+        >>> sends = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+        >>> Verdict("send", "allow", trusted=["to"]).narrowed(sends, ["Mail Ana"])["properties"]["to"]["pattern"]
+        '^(?:Mail(?: Ana)?|Ana)$'
+        >>> Verdict("send", "allow", trusted=["to"]).narrowed(sends, []) is None
+        True
+        """
+        if self.word == "deny":
+            return None
+        properties = dict(cast("Mapping[str, Mapping[str, JsonValue]]", schema.get("properties", {})))
+        for name in self.trusted:
+            if name in properties:
+                kept = {key: value for key, value in properties[name].items() if key != "pattern"}
+                properties[name] = {**kept, "type": "string", MARK: "request"}
+        held = held_to({**schema, "properties": cast("JsonValue", properties)}, {"request": said})
+        if held is None or not self.narrowings:
+            return held
+        return {"allOf": cast("JsonValue", [held, *self.narrowings])}
+
+    def check(self, call: Call, used: int, said: Sequence[str]) -> None:
+        """See that a call keeps to it; `used` are the calls of the tool before.
+
+        Raises:
+            PolicyError: it does not; which rule it breaks.
+        """
+        where = f"the policy ({', '.join(self.rules)}) does not allow {call.tool}"
+        if self.word == "deny":
+            raise PolicyError(where)
+        if self.calls is not None and used >= self.calls:
+            raise PolicyError(f"{where} more than {self.calls} times")
+        for narrowing in self.narrowings:
+            try:
+                checker(narrowing)(dict(call.args))
+            except FormatError as error:
+                raise PolicyError(f"{where} with these arguments: {error.message}") from None
+        for name in self.trusted:
+            if name in call.args and not _said(call.args[name], said):
+                raise PolicyError(f"{where} with a {name} that nobody said: {str(call.args[name])[:80]!r}")
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a file.
+
+    Raises:
+        UsageError: it cannot be read, or is none; what is wrong.
+    """
+    try:
+        policy = Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the policy {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        raise UsageError(f"{path} is no policy: {describe(error)}") from None
+    for number, rule in enumerate(policy.rule, 1):
+        try:
+            checker(rule.args)
+        except GrammarError as error:
+            raise UsageError(f"{path}, rule {number}: args are no JSON Schema: {error.message}") from None
+    return policy
+
+
+def _said(value: JsonValue, texts: Sequence[str]) -> bool:
+    """Whether a value stands in one of some texts, as whole words."""
+    wanted = " ".join(str(value).split())
+    padded = (f" {' '.join(text.split())} " for text in texts)
+    return bool(wanted) and any(wanted in text and _whole(text, wanted) for text in padded)
+
+
+def _whole(text: str, wanted: str) -> bool:
+    """Whether one of the places where it stands cuts no word in two."""
+    place = text.find(wanted)
+    while place >= 0:
+        before, after = text[place - 1], text[place + len(wanted)]
+        joined = (before.isalnum() and wanted[0].isalnum()) or (after.isalnum() and wanted[-1].isalnum())
+        if not joined:
+            return True
+        place = text.find(wanted, place + 1)
+    return False
