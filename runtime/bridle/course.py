@@ -11,14 +11,16 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
+from bridle.approval import approve, arguments, settle
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.decide import Calibration, Decision, choose
 from bridle.engine.base import Generation, Stop
-from bridle.errors import BridleError, BudgetError, ToolError
+from bridle.errors import BridleError, BudgetError
 from bridle.grammar.action import Call
 from bridle.grammar.base import Choice
 from bridle.grammar.keywords import Schema
@@ -27,7 +29,6 @@ from bridle.journal import (
     Counted,
     Delegated,
     Heard,
-    Made,
     Noted,
     Past,
     Returned,
@@ -35,7 +36,6 @@ from bridle.journal import (
     Status,
     StepTaken,
     Undone,
-    place_of,
 )
 from bridle.model import Model
 from bridle.policy import PolicyError, Verdict
@@ -185,9 +185,9 @@ class Course:
             seen = Observation(answer.ok, answer.result, answer.text, answer.seconds)
         else:
             services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
-            seen = await self._settle(made, call, tool, services)
-            if seen is None:
-                seen = await tool.call(call.args, services)
+            ask = partial(self.hear, f"doubt@{place}")
+            seen = await settle(call, tool, services, ask) if made is not None else None
+            seen = seen or await tool.call(call.args, services)
             self.recorder.outcome(key, tool.name, seen)
         self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place))
         return seen
@@ -206,47 +206,13 @@ class Course:
             raise
         if verdict.word != "ask" or tool.name in self.settled:
             return call
-        arguments = json.dumps(dict(call.args), ensure_ascii=False)
-        said = self.hear(
-            f"approve@{place}.{digest([Message('user', f'{tool.name} {arguments}')])}",
-            f"{tool.name} {arguments} ({tool.effect}): shall it be done? "
-            "(yes, always, no and why, or other arguments as JSON)",
-        ).strip()
-        word = said.casefold().rstrip(".!")
-        if word == "always":
+        exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])
+        passed, always = approve(call, tool, partial(self.hear, f"approve@{place}.{exactly}"))
+        if always:
             self.settled.add(tool.name)
-        if word in ("yes", "y", "always"):
-            return call
-        if not said.startswith("{"):
-            why = said[2:].lstrip(" ,:;.") if word.startswith("no") else said
-            raise PolicyError(f"{tool.name} was not allowed" + (f": {why}" if why else ""))
-        try:
-            changed = Call(tool.name, json.loads(said))
-            tool.check(changed.args)
-        except (ValueError, ToolError) as error:
-            raise PolicyError(f"{tool.name} cannot be called with {said}: {error}") from None
-        verdict.check(changed, self.bounds.uses(tool.name), self.people)  # a person is held to the rules as well
-        return changed
-
-    async def _settle(
-        self, made: Made | None, call: Call, tool: Tool, services: Mapping[type[Service], Service]
-    ) -> Observation | None:
-        """What came of a call that was begun before; None if it is to be made (again)."""
-        if made is None or tool.effect in (Effect.PURE, Effect.IDEMPOTENT):
-            return None
-        if tool.effect is Effect.PROBE and tool.probe is not None:
-            seen = await tool.probe.call(tool.probe.among(call.args), services)
-            return seen if not seen.ok or seen.value is not None else None
-        arguments = json.dumps(dict(call.args), ensure_ascii=False)
-        question = (
-            f"{tool.name} {arguments} was begun, and what came of it is not known. Was it done? "
-            "(yes, or no to do it now, or what came of it)"
-        )
-        said = self.hear(f"doubt@{place_of(made.intent.key)}", question, Status.IN_DOUBT).strip()
-        if said.casefold() == "no":
-            return None
-        text = "done" if said.casefold() == "yes" else said
-        return Observation(True, text, text)
+        if passed is not call:  # a person is held to the rules as well
+            verdict.check(passed, self.bounds.uses(tool.name), self.people)
+        return passed
 
     async def take_back(self, calls: Sequence[CallMade], tools: Sequence[Tool]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
