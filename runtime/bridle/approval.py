@@ -45,8 +45,8 @@ def approve(call: Call, tool: Tool, hear: Hear) -> tuple[Call, bool]:
 
 
 async def settle(call: Call, tool: Tool, services: Mapping[type[Service], Service], hear: Hear) -> Observation | None:
-    """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where that does
-    no harm, where the world says that it was not, or where the person does.
+    """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where that
+    does no harm, where the world says that it was not, or where the person does.
 
     Raises:
         Ended: the person has to be asked, and is not there.
