@@ -124,7 +124,8 @@ def child(folder: Path, run: str) -> None:
     """Begin a run, or take one up; a person at hand says what they see to what is in doubt."""
 
     def person(question: str) -> str:
-        return "yes" if (folder / "fired.txt").is_file() else "no"
+        fired = folder / "fired.txt"  # the file is made before anything stands in it
+        return "yes" if fired.is_file() and fired.stat().st_size else "no"
 
     engine = scripted.engine(REPLIES, deterministic=True)
     card, settings = Card(name="scripted", thinking=ThinkingCard(budget=0)), StepSettings(thinking=None, seed=1)
@@ -226,7 +227,7 @@ def _judge(folder: Path, path: Path, count: Count) -> None:
     with closing(sqlite3.connect(path)) as raw:
         count.damaged += raw.execute("PRAGMA integrity_check").fetchone()[0] != "ok"
     keys = {it.body.tool: it.body.key for it in events if isinstance(it.body, CallIntended)}
-    intents = Counter(it.body.key for it in events if isinstance(it.body, CallIntended))
+    intents = Counter(it.body.key for it in events if isinstance(it.body, CallIntended) and it.body.tool != "fire")
     count.doubled["intents"] += sum(it > 1 for it in intents.values())
     count.parked += any(it.body.kind == "heard" for it in events)
     with closing(sqlite3.connect(folder / "rows.db")) as rows:

@@ -318,6 +318,25 @@ def test_a_call_of_which_nothing_is_known(tmp_path: Path, name: str, args: dict[
         laws.law_of_history(journal, run)
 
 
+def test_a_word_that_nothing_was_done_is_for_once(tmp_path: Path) -> None:
+    """It was not done; the person says so; then it is, and the process is killed before that is written down."""
+    world, skill = World(), caller("fire")
+    run = interrupted(tmp_path, skill, [fire], world, before=True)
+    with random_model() as model, Journal(tmp_path / "journal.db") as journal:
+        world.crash = True
+        crashing = agent(model, tmp_path, journal, skill=skill, tools=[_crashing(fire)], services=[world])
+        with pytest.raises(Crash):
+            crashing.resume(run, "no")
+        assert list(world.done.values()) == [1]
+        again = agent(model, tmp_path, journal, skill=skill, tools=[fire], services=[world])
+        assert again.resume(run).status is Status.IN_DOUBT
+        assert again.resume(run, "yes").answer == "done"
+        assert list(world.done.values()) == [1]
+        laws.law_of_history(journal, run)
+    with Journal(tmp_path / "journal.db") as journal:
+        assert replay(journal, run, tools=[fire], catalogue=catalogue(), skill=skill) == ""
+
+
 def test_a_replay_needs_no_model_and_no_tool(tmp_path: Path, journal: Journal) -> None:
     with random_model() as model:
         whole = agent(model, tmp_path, journal, answer=person).run("do it")

@@ -37,6 +37,7 @@ from bridle.journal import (
     StepTaken,
     Undone,
 )
+from bridle.journal.replay import DOUBT
 from bridle.model import Model
 from bridle.policy import PolicyError, Verdict
 from bridle.prompt import Message, Prompt
@@ -185,8 +186,11 @@ class Course:
             seen = Observation(answer.ok, answer.result, answer.text, answer.seconds)
         else:
             services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
-            ask = partial(self.hear, f"doubt@{place}")
-            seen = await settle(call, tool, services, ask) if made is not None else None
+            seen = None
+            if made is not None:
+                seen = await settle(call, tool, services, partial(self.hear, f"{DOUBT}{place}.{made.begun}"))
+                if seen is None and tool.effect is Effect.UNSAFE:  # a word that it was not done is for this once alone
+                    self.recorder.intent(key, call, tool.effect)
             seen = seen or await tool.call(call.args, services)
             self.recorder.outcome(key, tool.name, seen)
         self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place))

@@ -7,7 +7,7 @@ Temporal and DBOS have it).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridle.errors import JournalError
 from bridle.journal.event import (
@@ -36,6 +36,12 @@ class Made:
 
     intent: CallIntended
     answer: CallAnswered | None
+    begun: int = 1
+    """How often: again where a person said that it was not made."""
+
+
+DOUBT = "doubt@"
+"""What a question begins with whose answer only a call that was cut off needs."""
 
 
 class Past:
@@ -63,9 +69,10 @@ class Past:
             case Heard(path=path):
                 self._heard[path] = body
             case CallIntended(key=key):
-                self._calls[place_of(key)] = Made(body, None)
+                before = self._calls.get(place_of(key))
+                self._calls[place_of(key)] = Made(body, None, before.begun + 1 if before else 1)
             case CallAnswered(key=key) if place_of(key) in self._calls:
-                self._calls[place_of(key)] = Made(self._calls[place_of(key)].intent, body)
+                self._calls[place_of(key)] = replace(self._calls[place_of(key)], answer=body)
             case Undone(key=key):
                 self._undone[place_of(key)] = body
             case Counted(path=path) | Noted(path=path) | Delegated(path=path) | Returned(path=path) | Ruled(path=path):
@@ -110,7 +117,8 @@ class Past:
     def unmet(self) -> list[str]:
         """What is recorded and was not come to."""
         recorded = [("step", it) for it in self._steps] + [("decision", it) for it in self._decided]
-        recorded += [("question", it) for it in self._heard] + [("call", it) for it in self._calls]
+        asked = [it for it in self._heard if not it.startswith(DOUBT)]
+        recorded += [("question", it) for it in asked] + [("call", it) for it in self._calls]
         recorded += [it for it in self._told if it[0] != "counted"]
         return [f"{what} {place}" for what, place in recorded if (what, place) not in self._met]
 
