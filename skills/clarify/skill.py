@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from bridle.context import Context
 
 MOST = 3
+CLEAR = "Is anything unclear that has to be known before this is done?"
 
 
 class Clarity(BaseModel):
@@ -21,7 +22,7 @@ async def run(context: Context) -> str:
     """Ask, then let the plain loop do it."""
     said = [context.task]
     for _ in range(MOST):
-        clarity = await context.extract(Clarity, "Is anything unclear that has to be known before this is done?")
+        clarity = await context.extract(Clarity, CLEAR)
         if clarity.problem == "none" or not clarity.question:
             break
         answer = await context.ask(clarity.question)

@@ -8,6 +8,8 @@ from bridle.plan import Plan, Remedy, Report, Task, Tasks, carry_out
 
 REVIEWS = 3
 """Times that a plan is looked at."""
+PLAN = "Make a plan for the request."
+TELL = "Tell what came of the request, in a few sentences, from this alone."
 
 
 async def run(context: Context) -> str:
@@ -21,14 +23,13 @@ async def run(context: Context) -> str:
         lasting = "".join(f"\n{it.tool} could not be undone" for it in report.lasting)
         return f"It was given up, and what was done was undone:\n{not_done}{lasting}"
     return await context.reply(
-        f"What was done:\n{done or 'nothing'}\n\nWhat was left out:\n{not_done or 'nothing'}\n\n"
-        "Tell what came of the request, in a few sentences, from this alone."
+        f"What was done:\n{done or 'nothing'}\n\nWhat was left out:\n{not_done or 'nothing'}\n\n{TELL}"
     )
 
 
 async def make(context: Context) -> Plan:
     """A plan that whoever is to review it has nothing against; the last one, if they go on finding something."""
-    settings, question = context.course.settings, "Make a plan for the request."
+    settings, question = context.course.settings, PLAN
     plan = await context.extract(Plan, question, model=settings.planner or context.model)
     for _ in range(REVIEWS):
         match settings.review:

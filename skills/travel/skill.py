@@ -22,6 +22,10 @@ LONGEST = datetime.timedelta(days=14)
 FILE = "bookings.json"
 """Bookings by the key of their call, so that a call that is made again books nothing again."""
 
+INTENTS = ("look", "book", "cancel", "something else")
+INTENT = "What does the traveller want?"
+TRIP = "From where, to where, between which days, for how much at most?"
+
 
 class Trip(BaseModel):
     """What the traveller wants."""
@@ -93,7 +97,7 @@ TOOLS = (find_flights, list_bookings, book_flight, cancel_booking)
 
 async def run(context: Context) -> str:
     """The intent first, then its tools and no others."""
-    match await context.choose(["look", "book", "cancel", "something else"], "What does the traveller want?"):
+    match await context.choose(INTENTS, INTENT):
         case "cancel":
             return await _cancel(context)
         case "look" | "book" as intent:
@@ -113,7 +117,7 @@ async def _cancel(context: Context) -> str:
 
 
 async def _fly(context: Context, *, book: bool) -> str:
-    trip = await context.extract(Trip, "From where, to where, between which days, for how much at most?")
+    trip = await context.extract(Trip, TRIP)
     if trip.last_day < trip.first_day or trip.last_day - trip.first_day > LONGEST:
         await context.ask(f"On which days? At most {LONGEST.days} of them can be looked at.")
         trip = await context.extract(Trip, "The trip, with the days that were named last.")

@@ -17,7 +17,7 @@ import torch
 from sessions import SEEN, Kind, Maker, Segment, World
 from tokenizers import Tokenizer
 
-KINDS: tuple[Kind, ...] = ("context", "thinking", "call", "ask", "answer", "refuse", "verb")
+KINDS: tuple[Kind, ...] = ("context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed")
 LONGEST = 1024
 """Tokens; longer sessions are left out."""
 

@@ -28,7 +28,7 @@ from bridle.grammar.action import Action, Actions, Answer, Ask, Call
 from bridle.tool import Tool
 from bridle.toolbox import TOOLBOX
 
-Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse", "verb"]
+Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed"]
 
 NEIGHBOURS = (
     {"find_files", "search_text", "list_files", "read_file", "find_notes", "query_table"},
@@ -100,7 +100,7 @@ class Maker:
         return [
             Segment(head + ("<thinking>" if thinks else ""), "context"),
             *thought,
-            Segment(f"{exercise.reply}<|end|>", "verb"),
+            Segment(f"{exercise.reply}<|end|>", "weighed" if exercise.weighed else "verb"),
         ]
 
     def tools(self, share_full: float = 0.2) -> tuple[list[Tool], list[Invention]]:

@@ -20,6 +20,10 @@ from muon import Muon, working_type
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn import functional
 
+WEIGHED = 6.0
+"""How much more a token of a weighed choice counts: all that is learned of one is two or three tokens, where a call
+has thirty."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -91,7 +95,10 @@ def step(model: Colt, batch: Batch, device: str) -> float:
     kind = working_type(torch.device(device).type)
     with torch.autocast(device, torch.bfloat16, enabled=kind is torch.bfloat16):
         scores = model(ids, learned)
-    loss = functional.cross_entropy(scores.float(), ids[:, 1:][learned[:, :-1]])
+    each = functional.cross_entropy(scores.float(), ids[:, 1:][learned[:, :-1]], reduction="none")
+    weighed = batch.kinds.to(device)[:, 1:][learned[:, :-1]] == KINDS.index("weighed")
+    weights = 1.0 + (WEIGHED - 1.0) * weighed
+    loss = (weights * each).sum() / weights.sum()
     loss.backward()
     return loss.item()
 
