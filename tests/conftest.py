@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from bridle.card import Card, ThinkingCard
 from bridle.cli import main
 from bridle.engine import scripted
 from bridle.engine.vocabulary import Vocabulary
@@ -100,14 +99,6 @@ class DataSets:
             with tarfile.open(self.file(name)) as archive:
                 archive.extractall(target, filter="data")
         return target
-
-
-def scripted_model(
-    texts: list[str], *, thinking: bool = False, context: int = 8192, deterministic: bool = False
-) -> Model:
-    """A model that answers with the texts in turn."""
-    card = Card(name="scripted", thinking=ThinkingCard() if thinking else ThinkingCard(budget=0))
-    return Model(scripted.engine(texts, context=context, deterministic=deterministic), card)
 
 
 class Result:

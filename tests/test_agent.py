@@ -17,6 +17,7 @@ from bridle.agent import Agent, Run
 from bridle.bounds import Limits
 from bridle.catalogue import catalogue
 from bridle.errors import JournalError, SkillError, UsageError
+from bridle.evals.scripted import scripted_model
 from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import CallAnswered, CallIntended, Decided, Event, Journal, RunEnded, RunStarted, Status, StepTaken
@@ -26,7 +27,6 @@ from bridle.record import common
 from bridle.skill import read_skill
 from bridle.tool import tool
 from bridle.turn import Progress
-from conftest import scripted_model
 
 
 def call(name: str, **args: Any) -> str:

@@ -10,9 +10,9 @@ import pytest
 from bridle.agent import Agent
 from bridle.catalogue import PLACE, Trust, catalogue
 from bridle.errors import SkillError, UsageError
+from bridle.evals.scripted import scripted_model
 from bridle.inspection import inspect_skill
 from bridle.journal import Journal, StepTaken
-from conftest import scripted_model
 
 
 def put(top: Path, name: str, about: str = "It greets who comes in.", **files: str) -> Path:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from bridle import settings
+from bridle.journal import Journal, RunEnded, Status, Tokens
 from bridle.shelf import shelf
 
 COMMAND = [sys.executable, "-m", "bridle"]
@@ -321,3 +323,13 @@ def test_a_device_that_is_not_there_is_told(bridle: Any) -> None:
     told = bridle("run", "--device", "cuda7", "What is 2 + 3?")
     assert told.code == 2
     assert "no device 'cuda7' here" in told.err
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_way_a_run_can_stand_is_shown(bridle: Any, status: Status) -> None:
+    assert bridle("run", "--json", "What is 12 * 12?").code == 0
+    with Journal(settings.load().journal) as journal:
+        ended = RunEnded(status=status, steps=1, tokens=Tokens(), seconds=1.0)
+        journal.append(journal.find("last"), ended)
+    assert str(status).split()[0] in bridle("runs", "list").out
+    assert str(status).split()[0] in bridle("trace").out

@@ -14,13 +14,13 @@ from bridle.bounds import Limits
 from bridle.engine.vocabulary import Vocabulary
 from bridle.evals.cases import Case, Suite
 from bridle.evals.dataset import Export, Layout, Wanted, is_held_out, redact
+from bridle.evals.scripted import scripted_model
 from bridle.evals.suite import evaluate, variants
 from bridle.evals.trajectory import Trajectory, read_trajectory
 from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status
 from bridle.tool import Effect, tool
-from conftest import scripted_model
 
 NOTE = '{"tool": "add_note", "args": {"text": "the boiler is loud"}}'
 DONE = '{"answer": "It is saved."}'

@@ -19,10 +19,10 @@ from bridle.errors import UsageError
 from bridle.evals.cases import Said, read_suite
 from bridle.evals.report import Report, Result, by_tag, compare, read_report, row
 from bridle.evals.score import differs
+from bridle.evals.scripted import scripted_model
 from bridle.evals.suite import evaluate, variants
 from bridle.how import StepSettings
 from bridle.journal import CallAnswered, Journal, RunJudged
-from conftest import scripted_model
 
 NOTE = '{"tool": "add_note", "args": {"text": "the boiler is loud"}}'
 DONE = '{"answer": "It is saved."}'

@@ -10,12 +10,12 @@ import pytest
 
 import laws
 from bridle.agent import Agent, Run
+from bridle.evals.scripted import scripted_model
 from bridle.inspection import inspect_skill
 from bridle.journal import Journal, Noted, Status
 from bridle.shelf import shelf
 from bridle.skill import read_skill
 from bridle.toolbox import TOOLBOX
-from conftest import scripted_model
 
 EXAMPLES = shelf("skills") / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/SKILL.md"))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import laws
 from bridle.errors import JournalError, UsageError
 from bridle.journal import CallAnswered, CallIntended, Heard, Journal, RunEnded, RunStarted, Status, Tokens
-from bridle.journal.event import canonical, canonical_json, read_body
+from bridle.journal.chain import canonical, canonical_json, read_body
 from bridle.journal.store import new_run
 
 

@@ -18,12 +18,12 @@ from bridle.agent import Agent, Run
 from bridle.bounds import Limits
 from bridle.context import Context
 from bridle.errors import ToolError
+from bridle.evals.scripted import scripted_model
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status, StepTaken, Undone
 from bridle.plan import LAST_TRY, Plan, Remedy, Report, Task, carry_out
 from bridle.skill import skill_from
 from bridle.tool import tool
-from conftest import scripted_model
 
 
 def plan_of(**needs: list[str]) -> Plan:

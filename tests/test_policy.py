@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,9 @@ from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.engine import scripted
 from bridle.errors import UsageError
-from bridle.grammar.action import Call
+from bridle.evals.scripted import scripted_model
+from bridle.grammar.action import Actions, Call
+from bridle.grammar.compile import Compiler
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, Status
 from bridle.model import Model
@@ -29,7 +31,6 @@ from bridle.replay import replay
 from bridle.skill import skill_from
 from bridle.tool import tool
 from bridle.toolbox import TOOLBOX
-from conftest import scripted_model
 
 
 @tool(effect="unsafe")
@@ -121,6 +122,60 @@ def test_a_recipient_is_one_that_a_person_named(tmp_path: Path, journal: Journal
         told.verdict(send).check(Call("send", {"to": "b@example", "text": "x"}), 0, ["Mail bb@example.com"])
 
 
+@tool(effect="unsafe")
+def invite(to: list[str], seats: int | None = None, kind: Literal["work", "play"] = "work") -> str:
+    """Invite people."""
+    return f"invited {len(to)}"
+
+
+def said_by(form: Actions, text: str, compiler: Compiler) -> bool:
+    """Whether a grammar lets a text be said."""
+    matcher = compiler.compile(form.grammar()).start.deep_copy()
+    return matcher.consume_tokens(compiler.vocabulary.tokenize(text, False)) and matcher.is_accepting()
+
+
+@pytest.mark.parametrize(
+    ("said", "args", "fine"),
+    [
+        ("Invite Bo and Ana, 12 seats, to play", {"to": ["Bo", "Ana"], "seats": 12, "kind": "play"}, True),
+        ("Invite Bo", {"to": ["Bo"]}, True),
+        ("Invite Bo", {"to": ["Bo", "Mallory"]}, False),
+        ("Invite Bo, 12 seats", {"to": ["Bo"], "seats": 13}, False),
+        ("Invite Bo, 12 seats", {"to": ["Bo"], "seats": 1}, False),
+        ("Invite Bo, 12 seats", {"to": ["Bo"], "kind": "play"}, False),
+    ],
+)
+def test_what_only_people_say_may_be_of_any_type(
+    said: str, args: dict[str, Any], fine: bool, compiler: Compiler
+) -> None:
+    """Lists, numbers and choices are trusted by their values, in the grammar and in the check."""
+    verdict = policy(rule=[{"tools": ["invite"], "trusted": ["to", "seats", "kind"]}]).verdict(invite)
+    narrowed = verdict.narrowed(invite.schema, [said])
+    assert narrowed is not None
+    form, text = Actions({"invite": narrowed}, "json"), json.dumps({"tool": "invite", "args": args})
+    if fine:
+        verdict.check(Call("invite", args), 0, [said])
+        assert said_by(form, text, compiler)
+    else:
+        with pytest.raises(PolicyError, match="nobody said"):
+            verdict.check(Call("invite", args), 0, [said])
+        assert not said_by(form, text, compiler)
+
+
+def test_what_needs_a_number_that_nobody_said_cannot_be_called(tmp_path: Path, journal: Journal) -> None:
+    told = policy(rule=[{"tools": ["pay"], "trusted": ["amount"]}])
+    assert told.verdict(pay).narrowed(pay.schema, ["Pay the rent"]) is None
+    replies = [call("pay", amount=99, account="x"), {"answer": "how much?"}]
+    assert run(told, replies, tmp_path, journal, "Pay the rent").calls == ()
+    assert [it.tool for it in run(told, replies, tmp_path, journal, "Pay 99").calls] == ["pay"]
+
+
+def test_rules_that_leave_nothing_take_the_tool_away() -> None:
+    narrowed = [{"properties": {"amount": {"maximum": 5}}}, {"properties": {"amount": {"minimum": 6}}}]
+    told = policy(rule=[{"tools": ["pay"], "args": it} for it in narrowed])
+    assert told.verdict(pay).narrowed(pay.schema, []) is None
+
+
 def test_calls_are_counted(tmp_path: Path, journal: Journal) -> None:
     told = policy(rule=[{"tools": ["look"], "calls": 1}])
     result = run(told, [call("look"), call("look"), {"answer": "ok"}], tmp_path, journal)
@@ -165,6 +220,9 @@ def test_a_call_waits_for_its_approval(
     assert 'send {"to": "Bo", "text": "hi"} (unsafe): shall it be done?' in asked[0]
     assert [dict(it.args) for it in done.calls] == ([args] if args else [])
     assert result in next(it.content for it in done.messages if it.role == "tool")
+    if args is None:
+        rulings = [it.body for it in journal.events(done.id) if isinstance(it.body, Ruled)]
+        assert any(result in it.verdicts["send"] for it in rulings if it.path == "call 1")
 
 
 def test_always_is_for_this_run_alone(tmp_path: Path, journal: Journal) -> None:

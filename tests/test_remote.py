@@ -20,6 +20,7 @@ import laws
 from bridle.agent import Agent
 from bridle.engine.base import Stop
 from bridle.errors import ContextError, EngineError, UsageError
+from bridle.evals.scripted import scripted_model
 from bridle.evals.server import Server as LlamaServer
 from bridle.grammar import form_of
 from bridle.grammar.action import Actions
@@ -34,7 +35,7 @@ from bridle.remote.constraint import actions_schema
 from bridle.shelf import shelf
 from bridle.step import Outcome, Step, StepError, take
 from bridle.turn import Progress, Writer
-from conftest import Result, scripted_model
+from conftest import Result
 from servers import Fault, Server, loopback
 
 pytest.importorskip("openai", reason="pip install bridle[remote]")

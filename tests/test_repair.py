@@ -18,19 +18,19 @@ from bridle.card import Card, ThinkingCard
 from bridle.engine import scripted
 from bridle.engine.base import Stop
 from bridle.errors import ContextError, EngineError, FormatError, UsageError
+from bridle.evals.scripted import scripted_model
 from bridle.grammar import Grammar, form_of
 from bridle.grammar.action import Actions
 from bridle.grammar.afterwards import match
 from bridle.how import StepSettings
 from bridle.journal import Journal, StepTaken
-from bridle.journal.event import read_body
+from bridle.journal.chain import read_body
 from bridle.local import open_model
 from bridle.model import Model
 from bridle.repair import best, complaint, place, plain, quote
 from bridle.shelf import shelf
 from bridle.step import StepError
 from bridle.turn import Writer
-from conftest import scripted_model
 from guests import GROWN, YOUNG, Guest, do
 
 

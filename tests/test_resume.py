@@ -23,15 +23,15 @@ from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.engine import scripted
 from bridle.errors import UsageError
+from bridle.evals.scripted import scripted_model
 from bridle.fork import difference, fork
 from bridle.how import StepSettings
-from bridle.journal import Body, CallIntended, Event, Heard, Journal, RunEnded, Status
+from bridle.journal import Body, CallIntended, Event, Heard, Journal, RunEnded, Status, prompts
 from bridle.model import Model
 from bridle.replay import replay
 from bridle.skill import Skill, skill_from
 from bridle.tool import CallKey, Service, Tool, tool
 from bridle.toolbox import TOOLBOX
-from conftest import scripted_model
 
 
 class Crash(BaseException):
@@ -411,6 +411,48 @@ def test_a_fork_goes_on_from_what_was_changed(tmp_path: Path, journal: Journal) 
         assert difference(journal, whole.id, copy).startswith("event ")
         other = fork(journal, whole.id, "call 1", result="Saved note 99")
         assert agent(model, tmp_path, journal, answer=person).resume(other).calls[0].result == "Saved note 99"
+
+
+def test_a_copy_of_a_run_that_had_waited_is_the_same_run(tmp_path: Path, journal: Journal) -> None:
+    """The end that was none is left out of it, and prompts that are told by what is new in them still tell all."""
+    with random_model() as model:
+        waiting = agent(model, tmp_path, journal).run("do it")
+        whole = agent(model, tmp_path, journal, answer=person).resume(waiting.id)
+        copy = fork(journal, whole.id, str(len(journal.events(whole.id))))
+        again = agent(model, tmp_path, journal, answer=person).resume(copy)
+    assert again.answer == whole.answer
+    assert difference(journal, whole.id, copy) == ""
+    assert list(prompts(journal.events(copy)).values()) == list(prompts(journal.events(whole.id)).values())
+
+
+def test_a_copy_takes_back_what_was_done_before_it_was_made(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Note something, and take it back."""
+        await context.call("add_note", text="one")
+        await context.ask("Shall it stay?")
+        return f"{len(await context.undo(context.bounds.calls))} left"
+
+    with random_model() as model:
+        one = agent(model, tmp_path, journal, skill=skill_from(work))
+        waiting = one.run("do it")
+        copy = fork(journal, waiting.id, str(len(journal.events(waiting.id))))
+        assert notes(tmp_path) == ["one"]
+        assert one.resume(copy, "no").answer == "0 left"
+    assert notes(tmp_path) == []
+
+
+def test_a_call_that_was_cut_off_is_made_anew_in_a_copy(tmp_path: Path) -> None:
+    world, skill = World(), caller("send", text="hi")
+    run = interrupted(tmp_path, skill, [send], world, before=True)
+    with random_model() as model, Journal(tmp_path / "journal.db") as journal:
+        agent(model, tmp_path, journal, skill=skill, tools=[send], services=[world]).resume(run)
+        last = str(len(journal.events(run)))
+        copy = fork(journal, run, "3")  # behind the intent, before the answer
+        assert [it.body.kind for it in journal.events(copy)] == ["run.started"]
+        done = agent(model, tmp_path, journal, skill=skill, tools=[send], services=[world]).resume(copy)
+        assert done.answer == "sent hi"
+        assert int(last) > 3
+        assert len(world.done) == 2
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from bridle.engine.scripted import ScriptedBackend
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import SkillError, UsageError
+from bridle.evals.scripted import scripted_model
 from bridle.grammar.action import Call
 from bridle.inspection import inspect_skill
 from bridle.journal import Delegated, Journal, Status
@@ -28,7 +29,6 @@ from bridle.obvious import obvious
 from bridle.route import Route, route
 from bridle.skill import require, skill_from
 from bridle.toolbox import TOOLBOX
-from conftest import scripted_model
 
 
 def run(skill: Any, replies: list[str], folder: Path, journal: Journal, task: str, **options: Any) -> Run:

@@ -13,9 +13,9 @@ import pytest
 
 import laws
 from bridle.agent import Agent, Run
+from bridle.evals.scripted import scripted_model
 from bridle.journal import Journal, Status
 from bridle.shelf import shelf
-from conftest import scripted_model
 
 PLANT = runpy.run_path(str(shelf("skills") / "shop-floor" / "scripts" / "plant.py"))
 """The server that comes with the skill."""

@@ -16,12 +16,12 @@ from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.card import Card, PromptCard, ThinkingCard
 from bridle.engine import scripted
+from bridle.evals.scripted import scripted_model
 from bridle.grammar.span import SIZE, Span, apart, copied, held_to, pattern_of, together
 from bridle.how import StepSettings
 from bridle.journal import Journal
 from bridle.model import Model
 from bridle.tool import tool
-from conftest import scripted_model
 
 PIECES = ["a", "bc", ".", ",", "(", ")", "$", "é", "中", "-", "'", "\n"]
 TEXT = "Mail Ana O'Brien (ana@x.org) about notes/todo.txt, today."

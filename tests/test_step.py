@@ -10,12 +10,12 @@ import pytest
 import laws
 from bridle.engine.base import Stop
 from bridle.errors import BudgetError, ContextError
+from bridle.evals.scripted import scripted_model
 from bridle.grammar import form_of
 from bridle.grammar.thinking import Thinking
 from bridle.prompt import Message
 from bridle.step import StepError
 from bridle.turn import Progress
-from conftest import scripted_model
 from guests import GROWN, YOUNG, Guest, do
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
 
+from bridle.evals.scripted import scripted_model
 from bridle.grammar import form_of
 from bridle.grammar.elements import render
 from bridle.grammar.growing import grow
@@ -22,7 +23,6 @@ from bridle.prompt import Message
 from bridle.step import Step
 from bridle.streaming import Partial, stream
 from bridle.values import same
-from conftest import scripted_model
 from xml_types import schemas
 
 VALUES: st.SearchStrategy[JsonValue] = st.recursive(

@@ -13,13 +13,13 @@ import pytest
 
 from bridle.agent import Agent, Run
 from bridle.errors import UsageError
+from bridle.evals.scripted import scripted_model
 from bridle.inspection import inspect_skill
 from bridle.journal import Journal, Status
 from bridle.shelf import shelf
 from bridle.skill import read_skill
 from bridle.toolbox import TOOLBOX
 from bridle.toolbox.dates import Clock
-from conftest import scripted_model
 
 BLOCK = re.compile(r"```\w+ (\S+)\n(.*?)```", re.DOTALL)
 STEPS = (shelf("skills") / "TUTORIAL.md").read_text(encoding="utf-8").split("\n## Step ")[1:]

@@ -15,6 +15,7 @@ from bridle.agent import Agent, Run
 from bridle.bounds import Limits
 from bridle.context import Context
 from bridle.errors import SkillError
+from bridle.evals.scripted import scripted_model
 from bridle.grammar.action import Answer, Call
 from bridle.grammar.thinking import Thinking
 from bridle.journal import CallIntended, Delegated, Journal, Noted, Returned, Status, StepTaken
@@ -22,7 +23,6 @@ from bridle.observe.trace import trace
 from bridle.review import Review
 from bridle.skill import skill_from
 from bridle.tool import tool
-from conftest import scripted_model
 
 
 @tool(effect="pure")

@@ -12,12 +12,12 @@ import laws
 from bridle.agent import Agent, Run
 from bridle.bounds import Limits
 from bridle.errors import SkillError
+from bridle.evals.scripted import scripted_model
 from bridle.journal import Journal, Noted, Status, StepTaken
 from bridle.shelf import shelf
 from bridle.skill import read_skill
 from bridle.tool import tool
 from bridle.workflow import read_flow
-from conftest import scripted_model
 
 
 @tool(effect="pure")

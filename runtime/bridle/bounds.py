@@ -16,7 +16,7 @@ from bridle.engine.base import Usage
 from bridle.errors import BridleError
 from bridle.grammar.action import Call
 from bridle.journal import Status
-from bridle.journal.event import canonical_json
+from bridle.journal.chain import canonical_json
 from bridle.step import total
 from bridle.turn import Attempt
 

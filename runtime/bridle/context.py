@@ -26,7 +26,6 @@ from bridle.grammar.action import Action, Actions, Call
 from bridle.grammar.base import Choice, Form, Text
 from bridle.how import How, asked, shown
 from bridle.journal import Delegated, Noted, Returned, Status
-from bridle.model import Model
 from bridle.policy import PolicyError
 from bridle.prompt import Message
 from bridle.record import as_json
@@ -158,12 +157,10 @@ class Context:
         path, form = self._path("decide"), Choice(list(options))
         system = brief(self.instructions, (), form, None, terse=self.model.card.prompt.terse)
         messages = [Message("system", system), *self.messages, Message("user", question)]
-        if (known := self.course.decided(path, messages)) is not None:
-            return known
-        if not isinstance(self.model, Model):
-            chosen = await self.course.step(path, self._written(form, (), question), self.model)
-            return Decision(chosen.value, None, (), False)
-        return await self.course.weigh(path, messages, form, self.model, calibration)
+        if (weighed := await self.course.weigh(path, messages, form, self.model, calibration)) is not None:
+            return weighed
+        chosen = await self.course.step(path, self._written(form, (), question), self.model)
+        return Decision(chosen.value, None, (), False)
 
     async def extract(self, kind: type[T] | Mapping[str, JsonValue], question: str = "", **how: Unpack[How]) -> T:
         """Let the model fill in a type (anything pydantic knows) or a JSON Schema."""

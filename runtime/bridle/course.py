@@ -112,34 +112,29 @@ class Course:
         self.recorder.event(Counted(path=path, votes=count))
         return most(outcomes, found.failed)
 
-    def decided(self, path: str, messages: Sequence[Message]) -> Decision[str] | None:
-        """What was weighed there before, if anything was.
-
-        Raises:
-            Astray: it was something else.
-        """
-        if (known := self.past.decision(path)) is None:
-            return None
-        _same(path, known.asked, digest(messages))
-        self.bounds.left()
-        self.bounds.spend((), steps=1)
-        told = tuple(known.probabilities)
-        return Decision(known.option, max(told), told, known.sure)
-
     async def weigh(
-        self, path: str, messages: Sequence[Message], choice: Choice[str], model: Model, calibration: Calibration
-    ) -> Decision[str]:
-        """Let a model weigh the options of a choice.
+        self, path: str, messages: Sequence[Message], choice: Choice[str], model: Writer, calibration: Calibration
+    ) -> Decision[str] | None:
+        """Let a model weigh the options of a choice; None for one behind a server, which tells no probabilities.
 
         Raises:
             Ended: a bound of the run is met.
+            Astray: something else was weighed there before.
         """
         self.bounds.left()
-        start = time.monotonic()
-        decision = await choose(messages, choice, model, calibration, session=self.recorder.run)
+        known, asked = self.past.decision(path), digest(messages)
+        if known is not None:
+            _same(path, known.asked, asked)
+            told = tuple(known.probabilities)
+            decision = Decision(known.option, max(told), told, known.sure)
+        elif isinstance(model, Model):
+            start = time.monotonic()
+            decision = await choose(messages, choice, model, calibration, session=self.recorder.run)
+            question, seconds = messages[-1].content, time.monotonic() - start
+            self.recorder.decision(path, question, choice.options, decision, asked=asked, seconds=seconds)
+        else:
+            return None
         self.bounds.spend((), steps=1)
-        asked, question, seconds = digest(messages), messages[-1].content, time.monotonic() - start
-        self.recorder.decision(path, question, choice.options, decision, asked=asked, seconds=seconds)
         return decision
 
     def allowed(self, path: str, tools: Sequence[Tool], skill: str, schemas: Mapping[str, Schema]) -> dict[str, Schema]:
@@ -167,15 +162,15 @@ class Course:
             Astray: another call was made there before.
         """
         self.bounds.left()
-        key = f"{self.recorder.run}/{place}"
-        verdict = self.settings.policy.verdict(tool, skill)
         try:
-            if not verdict.plain:
-                call = self._gated(place, call, tool, verdict)
+            call = self._gated(place, call, tool, self.settings.policy.verdict(tool, skill))
         except PolicyError as error:
+            self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
             return Observation(False, error.message, f"error: {error.message}")
         self.bounds.use(tool.name)
-        if (made := self.past.call(place)) is None:
+        made = self.past.call(place)
+        key = made.intent.key if made is not None else f"{self.recorder.run}/{place}"
+        if made is None:
             self.recorder.intent(key, call, tool.effect)
         elif (before := made.intent).tool != call.tool:
             raise Astray(f"call {place}", f"it is {call.tool} now, and was {before.tool}")
@@ -203,11 +198,7 @@ class Course:
             PolicyError: there is none.
             Ended: the person has to be asked, and nobody is there.
         """
-        try:
-            verdict.check(call, self.bounds.uses(tool.name), self.people)
-        except PolicyError as error:
-            self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
-            raise
+        verdict.check(call, self.bounds.uses(tool.name), self.people)
         if verdict.word != "ask" or tool.name in self.settled:
             return call
         exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])

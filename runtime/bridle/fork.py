@@ -56,30 +56,36 @@ def fork(
     if here is None or isinstance(here.body, RunStarted):
         places = dict.fromkeys(name for event in events[1:] for name in _names(event) if not name.isdigit())
         raise UsageError(f"the run {run} has no place {at}; there are: {', '.join(places) or 'none'}")
-    bodies: list[Body] = [event.body for event in events if event.number < here.number]
-    bodies[0] = started.model_copy(
-        update={
-            "forked": f"{run} at {at}",
-            "digest": skill or started.digest,
-            "model": model or started.model,
-        }
-    )
+    before = [event for event in events if event.number < here.number]
+    bodies: list[Body] = []
     match here.body:
         case CallIntended() as call if result is not None:
-            answered = CallAnswered(
-                key=call.key, tool=call.tool, ok=True, result=result, text=render(result), seconds=0
-            )
-            bodies += [call, answered]
+            told = CallAnswered(key=call.key, tool=call.tool, ok=True, result=result, text=render(result), seconds=0)
+            bodies += [call, told]
         case Heard() as heard if said is not None:
             bodies.append(heard.model_copy(update={"text": said}))
         case _ if result is not None or said is not None:
             raise UsageError(f"{at} is not {'a call' if result is not None else 'a question'}")
         case _:
             pass
-    copy = new_run()
+    begins = {"forked": f"{run} at {at}", "digest": skill or started.digest, "model": model or started.model}
+    copy, numbers = new_run(), dict[int, int]()
+    answered = {event.body.key for event in before if isinstance(event.body, CallAnswered)}
+    for event in before:
+        match event.body:
+            case RunStarted() as body:
+                told = body.model_copy(update=begins)
+            case RunEnded():
+                continue
+            case CallIntended(key=key) if key not in answered:  # it is made anew
+                continue
+            case StepTaken(base=int(base)) as body:
+                told = body.model_copy(update={"base": numbers[base]})
+            case body:
+                told = body
+        numbers[event.number] = journal.append(copy, told).number
     for body in bodies:
-        if not isinstance(body, RunEnded):
-            journal.append(copy, body)
+        journal.append(copy, body)
     return copy
 
 

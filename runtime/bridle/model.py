@@ -13,21 +13,20 @@ from threading import Lock
 
 from bridle.card import Card
 from bridle.certainty import by_field
-from bridle.engine.base import Engine, Generation, Request, Sampling, Token
+from bridle.engine.base import Engine, Generation, Request, Token
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import ContextError
 from bridle.grammar.action import Actions
 from bridle.grammar.afterwards import left_over
-from bridle.grammar.base import Style
 from bridle.grammar.compile import Compiler
 from bridle.grammar.document import Document, Phase
 from bridle.grammar.thinking import NO_TOOLS, Thinking
 from bridle.parse import Reply, split_thinking
 from bridle.prompt import Message, Prompt, Template
-from bridle.turn import Attempt, Fallback, Progress, Stage, Turn, Writer, sampling_of, style_of, thinking_of
+from bridle.turn import Attempt, Carded, Fallback, Progress, Stage, Turn, Writer
 
 
-class Model:
+class Model(Carded):
     """An engine with a card. Building its grammar compiler takes about a second for a large vocabulary, once.
 
     Args:
@@ -78,20 +77,6 @@ class Model:
         """The chat template: the card's, else the model's own."""
         source = self.card.prompt.template or self.engine.metadata.get("tokenizer.chat_template")
         return Template(self.engine.vocabulary, source, self.card.prompt.tool_role, self.card.thinking)
-
-    @property
-    def style(self) -> Style:
-        """See `Writer.style`."""
-        return style_of(self.card)
-
-    @property
-    def thinking(self) -> Thinking | None:
-        """See `Writer.thinking`."""
-        return thinking_of(self.card)
-
-    def sampling_for(self, thinking: Thinking | None) -> Sampling:
-        """See `Writer.sampling_for`."""
-        return sampling_of(self.card, thinking)
 
     @cached_property
     def _compiler(self) -> Compiler:

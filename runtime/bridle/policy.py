@@ -18,6 +18,7 @@ spelled is checked once more before it is done, by other code (`jsonschema`).
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from bridle.errors import BridleError, FormatError, GrammarError, UsageError, describe
 from bridle.grammar.action import Call
 from bridle.grammar.check import checker
+from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema
 from bridle.grammar.span import MARK, held_to
 from bridle.tool import Effect, Tool
@@ -89,6 +91,7 @@ class Policy(_Told):
         )
 
 
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
 OPEN = Policy()
 """Nothing is forbidden."""
 
@@ -125,18 +128,24 @@ class Verdict:
         '^(?:Mail(?: Ana)?|Ana)$'
         >>> Verdict("send", "allow", trusted=["to"]).narrowed(sends, []) is None
         True
+        >>> pays = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
+        >>> Verdict("pay", "allow", trusted=["amount"]).narrowed(pays, ["Pay 12"])["properties"]["amount"]["enum"]
+        [12]
         """
         if self.word == "deny":
             return None
-        properties = dict(cast("Mapping[str, Mapping[str, JsonValue]]", schema.get("properties", {})))
-        for name in self.trusted:
-            if name in properties:
-                kept = {key: value for key, value in properties[name].items() if key != "pattern"}
-                properties[name] = {**kept, "type": "string", MARK: "request"}
+        properties = dict(cast("Mapping[str, Schema]", schema.get("properties", {})))
+        properties |= {name: _trusted(properties[name], said) for name in self.trusted if name in properties}
         held = held_to({**schema, "properties": cast("JsonValue", properties)}, {"request": said})
-        if held is None or not self.narrowings:
-            return held
-        return {"allOf": cast("JsonValue", [held, *self.narrowings])}
+        if held is None:
+            return None
+        if self.narrowings:
+            held = {"allOf": cast("JsonValue", [held, *self.narrowings])}
+        try:
+            hold(held)
+        except GrammarError:  # nothing fits: no number was said, or the rules leave none
+            return None
+        return held
 
     def check(self, call: Call, used: int, said: Sequence[str]) -> None:
         """See that a call keeps to it; `used` are the calls of the tool before.
@@ -155,7 +164,7 @@ class Verdict:
             except FormatError as error:
                 raise PolicyError(f"{where} with these arguments: {error.message}") from None
         for name in self.trusted:
-            if name in call.args and not _said(call.args[name], said):
+            if name in call.args and not all(_said(it, said) for it in _values(call.args[name])):
                 raise PolicyError(f"{where} with a {name} that nobody said: {str(call.args[name])[:80]!r}")
 
 
@@ -179,6 +188,24 @@ def read_policy(path: Path) -> Policy:
         except GrammarError as error:
             raise UsageError(f"{path}, rule {number}: args are no JSON Schema: {error.message}") from None
     return policy
+
+
+def _trusted(spec: Schema, said: Sequence[str]) -> Schema:
+    """A parameter that only people's words may fill: texts of them, numbers in them, lists of such."""
+    match spec.get("type"):
+        case "integer" | "number":
+            numbers = [float(it) for text in said for it in _NUMBER.findall(text)]
+            known: list[JsonValue] = [int(it) if it.is_integer() else it for it in dict.fromkeys(numbers)]
+            return {"allOf": cast("JsonValue", [dict(spec)]), "enum": known}
+        case "array":
+            return {**spec, "items": cast("JsonValue", _trusted(cast("Schema", spec.get("items") or {}), said))}
+        case _:
+            kept = {key: value for key, value in spec.items() if key != "pattern"}
+            return {**kept, "type": "string", MARK: "request"}
+
+
+def _values(value: JsonValue) -> Sequence[JsonValue]:
+    return value if isinstance(value, list) else [value]
 
 
 def _said(value: JsonValue, texts: Sequence[str]) -> bool:

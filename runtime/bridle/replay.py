@@ -14,15 +14,12 @@ from bridle.agent import Agent
 from bridle.bounds import Ended
 from bridle.card import Card
 from bridle.catalogue import Catalogue
-from bridle.engine.base import Sampling
-from bridle.grammar.base import Style
-from bridle.grammar.thinking import Thinking
 from bridle.journal import Body, Event, Journal, Past, RunEnded, Status, beginning, ending
 from bridle.record import Recorder
 from bridle.resume import settings_of
 from bridle.skill import Skill
 from bridle.tool import Tool
-from bridle.turn import Attempt, Turn, Writer, sampling_of, style_of, thinking_of
+from bridle.turn import Attempt, Carded, Turn, Writer
 
 
 class RecordEnds(Ended):
@@ -32,7 +29,7 @@ class RecordEnds(Ended):
         super().__init__(Status.CANCELLED, f"the record ends: {what}")
 
 
-class Absent:
+class Absent(Carded):
     """The model of a record: it is known, and it is not here."""
 
     deterministic = True
@@ -40,20 +37,6 @@ class Absent:
     def __init__(self, card: Card) -> None:
         self.card = card
         self.name = card.name
-
-    @property
-    def style(self) -> Style:
-        """See `Writer.style`."""
-        return style_of(self.card)
-
-    @property
-    def thinking(self) -> Thinking | None:
-        """See `Writer.thinking`."""
-        return thinking_of(self.card)
-
-    def sampling_for(self, thinking: Thinking | None) -> Sampling:
-        """See `Writer.sampling_for`."""
-        return sampling_of(self.card, thinking)
 
     def fallback(self) -> Writer | None:
         """See `Writer.fallback`."""

@@ -171,18 +171,23 @@ class Fallback:
             self._model.close()
 
 
-def style_of(card: Card) -> Style:
-    """The natural spelling of JSON of a card's model."""
-    return Style(card.spelling.item_separator, card.spelling.key_separator)
+class Carded:
+    """What a writer knows from its card."""
 
+    card: Card
 
-def thinking_of(card: Card) -> Thinking | None:
-    """How a card's model thinks; None for one that is better without."""
-    it = card.thinking
-    return Thinking(it.open, it.close, it.budget, it.form, it.native) if it.budget else None
+    @property
+    def style(self) -> Style:
+        """See `Writer.style`."""
+        return Style(self.card.spelling.item_separator, self.card.spelling.key_separator)
 
+    @property
+    def thinking(self) -> Thinking | None:
+        """See `Writer.thinking`."""
+        it = self.card.thinking
+        return Thinking(it.open, it.close, it.budget, it.form, it.native) if it.budget else None
 
-def sampling_of(card: Card, thinking: Thinking | None) -> Sampling:
-    """How the makers of a card's model sample from it, for a turn with thinking or without."""
-    it = (thinking and card.sampling.thinking) or card.sampling
-    return Sampling(it.temperature, it.top_k, it.top_p, it.min_p)
+    def sampling_for(self, thinking: Thinking | None) -> Sampling:
+        """See `Writer.sampling_for`."""
+        it = (thinking and self.card.sampling.thinking) or self.card.sampling
+        return Sampling(it.temperature, it.top_k, it.top_p, it.min_p)

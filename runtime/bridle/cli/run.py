@@ -162,8 +162,10 @@ def ask_person(question: str) -> str | None:
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
+    from rich.text import Text
+
     console = stderr()
-    console.print(f"[bold]{question}[/]", highlight=False)
+    console.print(Text(question, "bold"), highlight=False)
     try:
         return console.input("[cyan]> [/]").strip() or None
     except EOFError:

@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from bridle.evals.trajectory import Exact, Trajectory, is_call
 from bridle.journal import Status
-from bridle.journal.event import canonical_json
+from bridle.journal.chain import canonical_json
 
 Layout: TypeAlias = Literal["chat", "atif", "tokens"]
 Example: TypeAlias = dict[str, JsonValue]

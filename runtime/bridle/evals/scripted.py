@@ -16,10 +16,10 @@ SCRIPTED = "scripted"
 """What it is called."""
 
 
-def scripted_model(replies: Sequence[JsonValue] = (), *, deterministic: bool = True) -> Model:
+def scripted_model(
+    replies: Sequence[JsonValue] = (), *, thinking: bool = False, context: int = 8192, deterministic: bool = True
+) -> Model:
     """A model that gives the replies in turn, held to forms as any other; what is no text is spelled as JSON."""
     texts = [it if isinstance(it, str) else json.dumps(it, ensure_ascii=False) for it in replies]
-    return Model(
-        scripted.engine(texts, deterministic=deterministic),
-        Card(name=SCRIPTED, thinking=ThinkingCard(budget=0)),
-    )
+    card = Card(name=SCRIPTED, thinking=ThinkingCard() if thinking else ThinkingCard(budget=0))
+    return Model(scripted.engine(texts, context=context, deterministic=deterministic), card)

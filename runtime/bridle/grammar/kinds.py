@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from math import ceil, floor, inf, isfinite
 from typing import TypeAlias, cast
 
 from pydantic import JsonValue
@@ -46,6 +47,43 @@ def kinds_of(schema: JsonValue, resolve: Resolve, depth: int = 0) -> set[str]:
     for option in cast("list[JsonValue]", schema.get("allOf") or []):
         found &= kinds_of(option, resolve, depth + 1)
     return found
+
+
+_BOUNDS_OF = {
+    "string": ("minLength", "maxLength"),
+    "array": ("minItems", "maxItems"),
+    "object": ("minProperties", "maxProperties"),
+}
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+
+
+def possible(node: dict[str, JsonValue], resolve: Resolve) -> JsonValue:
+    """A schema without the types whose bounds cross, as 6 at least and 5 at most; false if no type is left.
+
+    >>> possible({"type": ["string", "null"], "minLength": 3, "maxLength": 2}, lambda it: it)
+    {'type': 'null'}
+    >>> possible({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}, lambda it: it)
+    False
+    """
+    crossed = {kind for kind, (least, most) in _BOUNDS_OF.items() if _number(node, least, 0) > _number(node, most, inf)}
+    above, under = _number(node, "exclusiveMinimum", -inf), _number(node, "exclusiveMaximum", inf)
+    low, high = max(_number(node, "minimum", -inf), above), min(_number(node, "maximum", inf), under)
+    if low > high or (low == high and (low == above or high == under)):
+        crossed |= {"integer", "fraction"}
+    elif isfinite(low) and isfinite(high):
+        first = floor(low) + 1 if low == above else ceil(low)
+        last = ceil(high) - 1 if high == under else floor(high)
+        crossed |= {"integer"} if first > last else set[str]()
+    if not crossed:
+        return node
+    left = kinds_of(node, resolve) - crossed
+    gone = {key for kind in crossed for key in _BOUNDS_OF.get(kind, _BOUNDS if "fraction" in crossed else ())}
+    return {**{key: it for key, it in node.items() if key not in gone}, "type": spell_kinds(left)} if left else False
+
+
+def _number(node: Schema, key: str, default: float) -> float:
+    found = node.get(key)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else default
 
 
 def spell_kinds(kinds: Collection[str]) -> JsonValue:

@@ -20,7 +20,7 @@ from bridle.grammar.branches import Site, choose_one, conditions, contrary, depe
 from bridle.grammar.check import accepts, checker, is_pattern
 from bridle.grammar.conjoin import conjoin
 from bridle.grammar.keywords import ANNOTATIONS, References, Schema, rebuild
-from bridle.grammar.kinds import kinds_of, spell_kinds, values_of
+from bridle.grammar.kinds import kinds_of, possible, spell_kinds, values_of
 from bridle.grammar.objects import counts, evaluated, keys
 from bridle.grammar.pattern import holds, translate
 
@@ -124,7 +124,8 @@ class _Rewriter:
                 return node
         if _REWRITTEN & node.keys():  # out of what was negated
             return self.go(node, place.at())
-        if not kinds_of(node, self.references):
+        node = possible(node, self.references) if kinds_of(node, self.references) else False
+        if not isinstance(node, dict):
             return False
         node = self._values(self._strings(self._leave_out(node, place), place), place)
         return self._inside(self._name(node), place)

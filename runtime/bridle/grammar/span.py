@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from bridle.grammar.dialect import ATTRIBUTE, TEXT, read_pattern
 from bridle.grammar.keywords import ANNOTATIONS, Schema, rebuild
+from bridle.grammar.kinds import values_of
 
 MARK = "x-bridle-span"
 """The word of a JSON Schema by which a string says of what it is a span."""
@@ -108,7 +109,8 @@ def apart(schema: Schema) -> tuple[Schema, dict[str, str]]:
         if not isinstance(part, dict):
             return part
         result = rebuild(part, shorten)
-        if MARK in result and isinstance(pattern := result.get("pattern"), str):
+        listed = values_of(result) is not None  # they are held to the pattern itself
+        if MARK in result and isinstance(pattern := result.get("pattern"), str) and not listed:
             result["pattern"] = f"^span-{result[MARK]}$"
             known[result["pattern"]] = pattern
         return result

@@ -1,5 +1,6 @@
 """What happened, once and for all: typed events, chained by hash, in one SQLite file."""
 
+from bridle.journal.chain import Event
 from bridle.journal.event import (
     Body,
     CallAnswered,
@@ -8,7 +9,6 @@ from bridle.journal.event import (
     Counted,
     Decided,
     Delegated,
-    Event,
     Heard,
     Noted,
     Offered,

@@ -20,7 +20,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bridle.errors import JournalError, describe
-from bridle.journal.event import GENESIS, Event, canonical, canonical_json, chain, read_body
+from bridle.journal.chain import GENESIS, Event, canonical, canonical_json, chain, read_body
 
 FORMAT = "bridle-run-1"
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridle.errors import JournalError
+from bridle.journal.chain import Event
 from bridle.journal.event import (
     Body,
     CallAnswered,
@@ -17,7 +18,6 @@ from bridle.journal.event import (
     Counted,
     Decided,
     Delegated,
-    Event,
     Heard,
     Noted,
     Returned,

@@ -21,7 +21,8 @@ from typing import cast
 import apsw
 
 from bridle.errors import JournalError, UsageError
-from bridle.journal.event import GENESIS, Body, Event, RunEnded, RunStarted, Status, canonical, chain, read_body
+from bridle.journal.chain import GENESIS, Event, canonical, chain, read_body
+from bridle.journal.event import Body, RunEnded, RunStarted, Status
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from bridle.journal import CallAnswered, CallIntended, Event, Heard, Noted, RunEnded, StepTaken, Undone
+from bridle.journal import CallAnswered, CallIntended, Event, Heard, Noted, Ruled, RunEnded, StepTaken, Undone
 from bridle.turn import Progress
 
 WIDTH = 100
@@ -50,6 +50,9 @@ class Display:
                     self._say(f"  [{'green' if ok else 'red'}]{escape(shorten(text))}[/]")
                 case Noted(text=text):
                     self._say(f"[italic]{escape(text)}[/]")
+                case Ruled(path=path, verdicts=verdicts) if path.startswith("call "):
+                    for said in verdicts.values():
+                        self._say(f"[yellow]refused:[/] {escape(shorten(said, 400))}")
                 case Undone(ok=ok, text=text, tool=tool):
                     self._say(f"[{'yellow' if ok else 'red'}]undone {tool}: {escape(shorten(text))}[/]")
                 case Heard(text=text):

@@ -38,6 +38,7 @@ STYLES = {
     Status.BUDGET: "yellow",
     Status.PAUSED: "cyan",
     Status.CANCELLED: "magenta",
+    Status.IN_DOUBT: "bold yellow",
     Status.RUNNING: "blue",
 }
 

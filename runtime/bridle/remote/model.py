@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridle.card import Card, cards, is_of
-from bridle.engine.base import Generation, Sampling, Stop, Usage
+from bridle.engine.base import Generation, Stop, Usage
 from bridle.errors import ContextError, GrammarError, UsageError
-from bridle.grammar.base import Style, Text
+from bridle.grammar.base import Text
 from bridle.grammar.thinking import Thinking
 from bridle.prompt import Prompt
 from bridle.remote.address import KINDS, Address
@@ -26,7 +26,7 @@ from bridle.remote.failure import Lost, Refused, room
 from bridle.remote.reply import instructed, part, spoken, stage
 from bridle.remote.thread import LoopThread
 from bridle.remote.wire import Heard, Question, Wire
-from bridle.turn import Attempt, Fallback, Progress, Turn, Writer, sampling_of, style_of, thinking_of
+from bridle.turn import Attempt, Carded, Fallback, Progress, Turn, Writer
 
 TRIES = 4
 """Times that a request is sent while the server is busy, failing or out of reach."""
@@ -36,7 +36,7 @@ LONGEST_WAIT = 30.0
 """Seconds waited at most, also where the server asks for more."""
 
 
-class RemoteModel:
+class RemoteModel(Carded):
     """A model behind a server. Use it as a context manager, or close it.
 
     Args:
@@ -96,18 +96,9 @@ class RemoteModel:
         return False
 
     @property
-    def style(self) -> Style:
-        """See `Writer.style`."""
-        return style_of(self.card)
-
-    @property
     def thinking(self) -> Thinking | None:
         """How it thinks; None if its family is not known: what it thinks of itself is hidden as well."""
-        return thinking_of(self.card) if self._known else None
-
-    def sampling_for(self, thinking: Thinking | None) -> Sampling:
-        """See `Writer.sampling_for`."""
-        return sampling_of(self.card, thinking)
+        return super().thinking if self._known else None
 
     def fallback(self) -> Writer | None:
         """See `Writer.fallback`."""
