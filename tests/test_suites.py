@@ -39,7 +39,7 @@ def test_each_skill_has_a_suite(skill: str) -> None:
 def test_its_control_flow_is_right(skill: str, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     suite, settings = read_suite(suite_of(skill)), StepSettings(thinking=None)
     plant = runpy.run_path(str(shelf("skills") / "shop-floor" / "scripts" / "plant.py"))["Plant"]()
-    with plant, scripted_model() as model:
+    with plant, scripted_model(deterministic=True) as model:
         threading.Thread(target=plant.serve_forever, daemon=True).start()
         monkeypatch.setenv("BRIDLE_SHOP_FLOOR", f"http://127.0.0.1:{plant.server_port}")
         report = asyncio.run(evaluate(model, suite, variants(model, [], settings), journal))

@@ -43,6 +43,7 @@ from bridle.journal.store import new_run
 from bridle.prompt import Message
 from bridle.record import Recorder, told
 from bridle.resume import Ask, answering, way_of
+from bridle.scope import choose_scope
 from bridle.skill import Skill
 from bridle.tool import Service, Tool
 from bridle.toolbox import TOOLBOX, Workspace
@@ -175,7 +176,7 @@ class Agent:
             deterministic=self.model.deterministic,
             version=__version__,
             parent=parent,
-            history=[Said(role=it.role, content=it.content) for it in history],
+            history=[Said(role=it.role, content=it.content, sources=sorted(it.sources)) for it in history],
             digest=self.skill.digest,
             way=way_of(self.settings, self.limits, self.model.card),
         )
@@ -253,7 +254,7 @@ class Agent:
         Raises:
             Astray: it does something else than it did before.
         """
-        history = [Message(it.role, it.content) for it in started.history]
+        history = [Message(it.role, it.content, sources=frozenset(it.sources)) for it in started.history]
         messages = [*history, Message("user", started.task)]
         context, work = self._context(recorder, started.task, messages, past, person)
         return await self._work(context, work)
@@ -282,6 +283,8 @@ class Agent:
 
     async def _work(self, context: Context, work: Work[str]) -> Run:
         try:
+            if self.settings.policy.scope == "task":
+                context.bounds.scope = await choose_scope(context)
             answer = await work(context)
         except Astray:  # nothing of this is news of the run
             raise

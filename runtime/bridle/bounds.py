@@ -94,6 +94,8 @@ class Bounds:
     calls: list[CallMade] = field(default_factory=list[CallMade])
     undone: set[str] = field(default_factory=set[str])
     """Keys of calls that were taken back."""
+    scope: frozenset[str] | None = None
+    """The tools that the task was found to need; None for all."""
     _uses: Counter[str] = field(default_factory=Counter[str])
     _same: Counter[str] = field(default_factory=Counter[str])
 
@@ -132,6 +134,15 @@ class Bounds:
         self._uses[tool] += 1
         if self._uses[tool] > self.limits.calls_per_tool:
             raise Ended(Status.BUDGET, f"{tool} was used {self.limits.calls_per_tool} times")
+
+    @property
+    def results(self) -> dict[str, list[JsonValue]]:
+        """What calls came to, by tool, in their order; of those that failed or were taken back, nothing."""
+        found = dict[str, list[JsonValue]]()
+        for made in self.calls:
+            if made.ok and made.key not in self.undone:
+                found.setdefault(made.tool, []).append(made.result)
+        return found
 
     def uses(self, tool: str) -> int:
         """How often a tool was used."""

@@ -13,10 +13,13 @@ from pydantic import JsonValue
 
 from bridle.grammar.base import Form
 from bridle.grammar.keywords import Schema
+from bridle.grammar.observed import Results, held_to_results
 from bridle.grammar.span import Source, copied, held_to
 from bridle.grammar.thinking import Thinking
 from bridle.prompt import Message
 from bridle.tool import Tool
+
+_NOTHING: Results = {}
 
 
 def brief(
@@ -47,16 +50,24 @@ def brief(
     return "\n\n".join(part for part in parts if part)
 
 
-def arguments(tools: Sequence[Tool], messages: Sequence[Message], *, copies: bool = False) -> dict[str, Schema]:
-    """What the arguments of each tool may be after some messages; a tool that has to copy what nobody said is left out.
+def arguments(
+    tools: Sequence[Tool], messages: Sequence[Message], observed: Results = _NOTHING, *, copies: bool = False
+) -> dict[str, Schema]:
+    """What the arguments of each tool may be after some messages and results; a tool that has to copy what nobody said,
+    or to name what no result holds, is left out.
 
     `copies`: see `bridle.card.PromptCard`.
     """
     people = [message.content for message in messages if message.role == "user"]
     results = [message.content for message in messages if message.role == "tool"]
     said: dict[Source, list[str]] = {"request": people, "results": results, "anything": people + results}
-    held = {tool.name: held_to(copied(tool.schema) if copies else tool.schema, said) for tool in tools}
-    return {name: schema for name, schema in held.items() if schema is not None}
+    held = dict[str, Schema]()
+    for tool in tools:
+        if (schema := held_to_results(tool.schema, observed)) is None:
+            continue
+        if (schema := held_to(copied(schema) if copies else schema, said)) is not None:
+            held[tool.name] = schema
+    return held
 
 
 def _head(tools: Sequence[Tool], form: Form[object]) -> str:

@@ -24,10 +24,11 @@ from bridle.errors import UsageError, describe
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Call
 from bridle.grammar.base import Choice, Form, Text
+from bridle.grammar.finite import wordy
 from bridle.how import How, asked, shown
 from bridle.journal import Delegated, Noted, Returned, Status
 from bridle.policy import PolicyError
-from bridle.prompt import Message
+from bridle.prompt import Message, Role, sources
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
 from bridle.shots import Shot
@@ -63,9 +64,17 @@ class Context:
     place: str = ""
     """Where in its run it is: empty, or the verb that it was made for, as `parallel#1.2/`."""
 
+    learned: frozenset[str] = frozenset()
+    """The tools whose results others told it of: whoever gave it its task, or did one for it."""
+
     def __post_init__(self) -> None:
         self._verbs: Counter[str] = Counter()
         self._calls = 0
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The tools whose results all that is said from here on may depend on: the label of the next value."""
+        return self.learned | sources(self.messages)
 
     @property
     def bounds(self) -> Bounds:
@@ -80,7 +89,10 @@ class Context:
             SkillError: it cannot be loaded.
             UsageError: it does not fit as things stand.
         """
-        work, offered = skill.load(), {it.name: it for it in (*self.tools, *skill.tools())}
+        work, own = skill.load(), skill.tools()
+        offered = {it.name: it for it in (*self.tools, *own)}
+        if self.bounds.scope is not None and not self.sources:  # chosen while nothing was read that could choose it
+            self.bounds.scope |= {it.name for it in own}
         self.tools = [it for it in offered.values() if skill.allows(it.name) and (tools is None or it.name in tools)]
         self.skill, self.instructions, self.shots = skill.name, skill.instructions, skill.shots()
         if why := skill.unfit(self):
@@ -104,10 +116,10 @@ class Context:
             PolicyError: the policy leaves nothing of that tool.
         """
         offered, path = self.tools if tool is None else [self._tool(tool)], self._path("act")
-        said = arguments(offered, self.messages, copies=self.model.card.prompt.copies)
+        said = arguments(offered, self.messages, self.bounds.results, copies=self.model.card.prompt.copies)
         if tool is not None and tool not in said:
             raise UsageError(f"nothing was said that {tool} could be called with")
-        held = self.course.allowed(path, offered, self.skill, said)
+        held = self.course.allowed(path, offered, self.skill, said, self.sources)
         if tool is not None and tool not in held:
             raise PolicyError(f"the policy leaves nothing of {tool} here")
         offered = [it for it in offered if it.name in held or it.name not in said]
@@ -126,9 +138,9 @@ class Context:
         step = self._written(form, offered, **how)
         outcome = await self.course.step(path, step, how.get("model", self.model))
         action = outcome.value
-        self.messages.append(Message("assistant", form.spell(action), outcome.thinking))
+        self._say("assistant", form.spell(action), outcome.thinking)
         if outcome.cut and isinstance(action, Call):
-            self.messages.append(Message("tool", "error: the call was cut off because it grew too long; write less"))
+            self._say("tool", "error: the call was cut off because it grew too long; write less")
             self.bounds.came_to(action, "cut off")
             return await self.act(tool, within=within, **how)
         return action
@@ -136,7 +148,7 @@ class Context:
     async def reply(self, question: str = "", **how: Unpack[How]) -> str:
         """Let the model answer in free text."""
         outcome = await self._step("reply", Text(), (), question, **how)
-        self.messages.append(Message("assistant", outcome.value))
+        self._say("assistant", outcome.value)
         return outcome.value
 
     async def choose(self, options: Sequence[str], question: str = "", **how: Unpack[How]) -> str:
@@ -184,6 +196,23 @@ class Context:
         judge.model = critic or self.model
         return await judge.extract(Review, f"The draft:\n{draft}\n\nWhat is wrong with it?")
 
+    async def quarantine(self, text: str, kind: type[T] | Mapping[str, JsonValue], question: str = "") -> T:
+        """Let the model read a text that nobody vouches for, and nothing else, without tools, and fill in a type that
+        has no room for words (`bridle.grammar.finite`): what it says can be no instruction, so that this conversation
+        does not depend on the text.
+
+        Raises:
+            Ended: a bound of the run is met, or no attempt gave a value.
+            UsageError: the type has room for words.
+        """
+        if where := wordy(form_of(kind)):
+            raise UsageError(
+                f"{where} has room for words, and the text may have put them there",
+                hint="quarantine fills in choices, truth values, numbers and days",
+            )
+        reader = self._branch("quarantine", "", [Message("user", text)])
+        return await reader.extract(kind, question)
+
     @overload
     async def call(self, call: Call, /) -> Observation: ...
     @overload
@@ -198,11 +227,12 @@ class Context:
         if isinstance(call, str):
             call = Call(call, args)
             spelled = Actions({call.tool: {}}, self.course.settings.format, self.model.style).spell(call)
-            self.messages.append(Message("assistant", spelled))
+            self._say("assistant", spelled)
         self._calls += 1
         tool, place = self._tool(call.tool), f"{self.place}{self._calls}"
-        observation = await self.course.call(place, call, tool, self.skill)
-        self.messages.append(Message("tool", observation.text))
+        observation = await self.course.call(place, call, tool, self.skill, self.sources)
+        self.learned |= {tool.name}
+        self._say("tool", observation.text)
         self.bounds.came_to(call, observation.text)
         return observation
 
@@ -222,7 +252,7 @@ class Context:
         wanted = question
         for _ in range(ASKED):
             answer = self.course.hear(self._path("ask"), wanted)
-            self.messages.append(Message("user", answer))
+            self._say("user", answer)
             if kind is None:
                 return answer
             try:
@@ -233,7 +263,7 @@ class Context:
 
     def tell(self, text: str) -> None:
         """Tell the model something, as a part of the conversation."""
-        self.messages.append(Message("user", text))
+        self._say("user", text)
 
     def note(self, text: str) -> None:
         """Tell whoever watches what is going on, in a few words."""
@@ -274,6 +304,7 @@ class Context:
             function, name = child.equip(work, tools), work.name
         self.course.tell(Delegated(path=path, to=name, task=task))
         result = await function(child)
+        self.learned |= child.sources
         self.course.tell(Returned(path=path, value=as_json(result)))
         return result
 
@@ -293,13 +324,19 @@ class Context:
             found = [result for task in tasks for result in await asyncio.gather(task, return_exceptions=True)]
         else:
             found = await asyncio.gather(*tasks, return_exceptions=True)
+        self.learned |= frozenset[str]().union(*(it.sources for it in contexts))
         for it in found:
             if isinstance(it, BaseException):
                 raise it
         return cast("list[T]", found)
 
+    def _say(self, role: Role, content: str, thinking: str = "") -> None:
+        """Go on with the conversation."""
+        self.messages.append(Message(role, content, thinking, self.sources))
+
     def _branch(self, verb: str, instructions: str, messages: list[Message]) -> Context:
-        return replace(self, instructions=instructions, messages=messages, place=f"{self._path(verb)}/")
+        place = f"{self._path(verb)}/"
+        return replace(self, instructions=instructions, messages=messages, learned=self.sources, place=place)
 
     def _path(self, verb: str) -> str:
         """The next place of a verb, as `act#2` or `delegate#1/act#1`."""
@@ -331,7 +368,7 @@ class Context:
         model = how.get("model", self.model)
         system = brief(told, tools, form, thinking, terse=model.card.prompt.terse)
         return Step(
-            messages=[Message("system", system), *shown(how), *self.messages, *asked(question)],
+            messages=[Message("system", system, sources=self.sources), *shown(how), *self.messages, *asked(question)],
             form=form,
             thinking=thinking,
             sampling=settings.sampling(model, thinking, bounds.steps),

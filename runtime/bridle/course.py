@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from bridle.errors import BridleError, BudgetError
 from bridle.grammar.action import Call
 from bridle.grammar.base import Choice
 from bridle.grammar.keywords import Schema
+from bridle.grammar.observed import values_at
 from bridle.how import StepSettings
 from bridle.journal import (
     Counted,
@@ -39,8 +40,9 @@ from bridle.journal import (
 )
 from bridle.journal.replay import DOUBT
 from bridle.model import Model
-from bridle.policy import PolicyError, Verdict
+from bridle.policy import PolicyError, Verdict, Word
 from bridle.prompt import Message, Prompt
+from bridle.prompt import sources as sources_of
 from bridle.record import Recorder, as_json, usage_of
 from bridle.step import Outcome, Step, StepError, take
 from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool
@@ -137,22 +139,47 @@ class Course:
         self.bounds.spend((), steps=1)
         return decision
 
-    def allowed(self, path: str, tools: Sequence[Tool], skill: str, schemas: Mapping[str, Schema]) -> dict[str, Schema]:
-        """What the policy leaves of the arguments of some tools; those that it takes away are left out."""
-        verdicts = {it.name: self.settings.policy.verdict(it, skill) for it in tools if it.name in schemas}
+    @property
+    def trusted(self) -> list[str]:
+        """What a policy trusts: people's words, and what stands at its trusted places in results."""
+        policy, results = self.settings.policy, self.bounds.results
+        return [*self.people, *(str(it) for path in policy.sources for it in values_at(path, results))]
+
+    def allowed(
+        self,
+        path: str,
+        tools: Sequence[Tool],
+        skill: str,
+        schemas: Mapping[str, Schema],
+        read: Collection[str] = (),
+    ) -> dict[str, Schema]:
+        """What the policy leaves of the arguments of some tools to a skill that has read what came of others; those
+        that it takes away are left out."""
+        policy = self.settings.policy
+        verdicts = {it.name: self._scoped(policy.verdict(it, skill, read)) for it in tools if it.name in schemas}
         if all(it.plain for it in verdicts.values()):
             return dict(schemas)
         self.tell(Ruled(path=path, verdicts={name: str(it) for name, it in verdicts.items() if not it.plain}))
         left = dict[str, Schema]()
         for name, verdict in verdicts.items():
             spent = verdict.calls is not None and self.bounds.uses(name) >= verdict.calls
-            if not spent and (narrowed := verdict.narrowed(schemas[name], self.people)) is not None:
+            if not spent and (narrowed := verdict.narrowed(schemas[name], self.trusted)) is not None:
                 left[name] = narrowed
         return left
 
-    async def call(self, place: str, call: Call, tool: Tool, skill: str = "") -> Observation:
+    def _scoped(self, verdict: Verdict, word: Word = "deny") -> Verdict:
+        """A verdict, stricter for a tool that the task was not found to need."""
+        scope = self.bounds.scope
+        if scope is None or verdict.tool in scope or verdict.word == "deny":
+            return verdict
+        return replace(verdict, word=word, rules=(*verdict.rules, "scope"))
+
+    async def call(
+        self, place: str, call: Call, tool: Tool, skill: str = "", sources: Collection[str] = ()
+    ) -> Observation:
         """Make a call: the intent first and durably, then the effect, then what came of it. `place` is where in the run
-        it stands; with the run, it names the call for ever.
+        it stands; with the run, it names the call for ever. `sources` are the tools whose results its arguments may
+        depend on.
 
         A call that was begun before, and of which nobody knows what came, is made again where that does no harm, or the
         world is asked (`Effect`); else a person.
@@ -163,7 +190,8 @@ class Course:
         """
         self.bounds.left()
         try:
-            call = self._gated(place, call, tool, self.settings.policy.verdict(tool, skill))
+            verdict = self._scoped(self.settings.policy.verdict(tool, skill, sources), "ask")
+            call = self._gated(place, call, tool, verdict)
         except PolicyError as error:
             self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
             return Observation(False, error.message, f"error: {error.message}")
@@ -171,7 +199,7 @@ class Course:
         made = self.past.call(place)
         key = made.intent.key if made is not None else f"{self.recorder.run}/{place}"
         if made is None:
-            self.recorder.intent(key, call, tool.effect)
+            self.recorder.intent(key, call, tool.effect, sources)
         elif (before := made.intent).tool != call.tool:
             raise Astray(f"call {place}", f"it is {call.tool} now, and was {before.tool}")
         elif before.args != dict(call.args):
@@ -185,7 +213,7 @@ class Course:
             if made is not None:
                 seen = await settle(call, tool, services, partial(self.hear, f"{DOUBT}{place}.{made.begun}"))
                 if seen is None and tool.effect is Effect.UNSAFE:  # a word that it was not done is for this once alone
-                    self.recorder.intent(key, call, tool.effect)
+                    self.recorder.intent(key, call, tool.effect, sources)
             seen = seen or await tool.call(call.args, services)
             self.recorder.outcome(key, tool.name, seen)
         self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place))
@@ -198,7 +226,7 @@ class Course:
             PolicyError: there is none.
             Ended: the person has to be asked, and nobody is there.
         """
-        verdict.check(call, self.bounds.uses(tool.name), self.people)
+        verdict.check(call, self.bounds.uses(tool.name), self.trusted)
         if verdict.word != "ask" or tool.name in self.settled:
             return call
         exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])
@@ -206,7 +234,7 @@ class Course:
         if always:
             self.settled.add(tool.name)
         if passed is not call:  # a person is held to the rules as well
-            verdict.check(passed, self.bounds.uses(tool.name), self.people)
+            verdict.check(passed, self.bounds.uses(tool.name), self.trusted)
         return passed
 
     async def take_back(self, calls: Sequence[CallMade], tools: Sequence[Tool]) -> list[CallMade]:
@@ -294,8 +322,8 @@ class Course:
         came: bool = False,
     ) -> None:
         self.bounds.spend(attempts)
-        seconds = time.monotonic() - start
-        self.recorder.step(path, attempts, value, asked=digest(step.messages), came=came, seconds=seconds)
+        seconds, asked, sources = time.monotonic() - start, digest(step.messages), sources_of(step.messages)
+        self.recorder.step(path, attempts, value, asked=asked, sources=sources, came=came, seconds=seconds)
 
 
 def _same(path: str, before: str, now: str) -> None:

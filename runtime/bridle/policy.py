@@ -1,12 +1,15 @@
 """What is allowed: rules over tools and skills, compiled into what can be said, and checked again on what was.
 
     unsafe = "ask"                    # tools that declare no effect, unless a rule names them
+    scope = "task"                    # the tools that a run may use are chosen from the task, before anything is read
+    sources = ["find_contacts[*].email"]    # what results hold there is trusted like a person's words
 
     [[rule]]
     tools = ["draft_mail", "send_*"]  # by name; * stands for anything
     skills = ["mail"]                 # only for these, if any are named
     then = "ask"                      # allow, ask, deny
-    trusted = ["to"]                  # arguments that only a person's own words may fill
+    after = ["read_*"]                # only once something of these tools was read; a result is data, and may lie
+    trusted = ["to"]                  # arguments that only a person's own words may fill, or trusted sources
     calls = 3                         # of each of these tools, in a run
     [rule.args]                       # a JSON Schema that the arguments have to fit beside their own
     properties.to.pattern = "@example\\\\.com$"
@@ -20,19 +23,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from bridle.errors import BridleError, FormatError, GrammarError, UsageError, describe
 from bridle.grammar.action import Call
 from bridle.grammar.check import checker
 from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema
+from bridle.grammar.observed import read_path
 from bridle.grammar.span import MARK, held_to
 from bridle.tool import Effect, Tool
 
@@ -44,6 +48,18 @@ class PolicyError(BridleError):
     """A call that the policy does not allow."""
 
 
+def _like(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, it) for it in patterns)
+
+
+def _is_path(text: str) -> str:
+    try:
+        read_path(text)
+    except UsageError as error:
+        raise ValueError(error.message) from None
+    return text
+
+
 class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,16 +69,17 @@ class Rule(_Told):
 
     tools: Annotated[list[str], Field(min_length=1)]
     skills: list[str] = []
+    after: list[str] = []
     then: Word = "allow"
     args: dict[str, JsonValue] = {}
     trusted: list[str] = []
     calls: Annotated[int, Field(ge=0)] | None = None
 
-    def names(self, tool: str, skill: str) -> bool:
-        """Whether it is about a tool, used by a skill."""
-        return any(fnmatchcase(tool, it) for it in self.tools) and (
-            not self.skills or any(fnmatchcase(skill, it) for it in self.skills)
-        )
+    def names(self, tool: str, skill: str, read: Collection[str] = ()) -> bool:
+        """Whether it is about a tool, used by a skill that has read what came of some tools."""
+        if self.after and not any(_like(it, self.after) for it in read):
+            return False
+        return _like(tool, self.tools) and (not self.skills or _like(skill, self.skills))
 
 
 class Policy(_Told):
@@ -72,11 +89,15 @@ class Policy(_Told):
     """For tools that no rule names."""
     unsafe: Word = "allow"
     """For those of them whose every call counts."""
+    scope: Literal["open", "task"] = "open"
+    """Whether the tools that a run may use are chosen before it reads anything but the task."""
+    sources: list[Annotated[str, AfterValidator(_is_path)]] = []
+    """Places in results that are trusted (`bridle.grammar.observed`)."""
     rule: list[Rule] = []
 
-    def verdict(self, tool: Tool, skill: str = "") -> Verdict:
-        """What holds for a tool, used by a skill."""
-        rules = [(number, it) for number, it in enumerate(self.rule, 1) if it.names(tool.name, skill)]
+    def verdict(self, tool: Tool, skill: str = "", read: Collection[str] = ()) -> Verdict:
+        """What holds for a tool, used by a skill, once it has read what came of some tools."""
+        rules = [(number, it) for number, it in enumerate(self.rule, 1) if it.names(tool.name, skill, read)]
         words: list[Word] = [it.then for _, it in rules]
         if not rules:
             words = [self.default, self.unsafe] if tool.effect is Effect.UNSAFE else [self.default]

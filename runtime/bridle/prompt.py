@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -55,6 +55,13 @@ class Message:
     content: str
     thinking: str = ""
     """What the assistant thought before. The model sees it again only if its card says `replay`."""
+    sources: frozenset[str] = frozenset()
+    """The tools whose results it may depend on; none for what people and skills said of themselves."""
+
+
+def sources(messages: Iterable[Message]) -> frozenset[str]:
+    """The tools whose results are known to whoever read some messages."""
+    return frozenset[str]().union(*(message.sources for message in messages))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
@@ -46,9 +46,10 @@ class Recorder:
             self._listen(event)
         return event
 
-    def intent(self, key: str, call: Call, effect: str) -> None:
+    def intent(self, key: str, call: Call, effect: str, sources: Collection[str]) -> None:
         """Journal that a tool is about to be run; on disk before this returns."""
-        self.event(CallIntended(key=key, tool=call.tool, args=dict(call.args), effect=effect), durable=True)
+        args, seen = dict(call.args), sorted(sources)
+        self.event(CallIntended(key=key, tool=call.tool, args=args, effect=effect, sources=seen), durable=True)
 
     def outcome(self, key: str, tool: str, seen: Observation) -> None:
         """Journal what came of a call."""
@@ -85,6 +86,7 @@ class Recorder:
         value: JsonValue,
         *,
         asked: str,
+        sources: Collection[str],
         came: bool,
         seconds: float,
     ) -> None:
@@ -99,6 +101,7 @@ class Recorder:
                         "spelled": spelled(value) if last else "",
                         "came": came and last,
                         "asked": asked,
+                        "sources": sorted(sources),
                         "seconds": round(seconds if last else _seconds(attempt), 6),
                     }
                 )

@@ -76,7 +76,7 @@ def evaluate(
     baseline = read_report(against) if against is not None else None
     with (
         Journal(settings().journal) as journal,
-        scripted_model()
+        scripted_model(deterministic=True)
         if model == SCRIPTED
         else open_writer(model, device, slots=at_once, cells=CELLS * at_once, quiet=as_json) as loaded,
     ):

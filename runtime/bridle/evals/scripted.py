@@ -17,7 +17,7 @@ SCRIPTED = "scripted"
 
 
 def scripted_model(
-    replies: Sequence[JsonValue] = (), *, thinking: bool = False, context: int = 8192, deterministic: bool = True
+    replies: Sequence[JsonValue] = (), *, thinking: bool = False, context: int = 8192, deterministic: bool = False
 ) -> Model:
     """A model that gives the replies in turn, held to forms as any other; what is no text is spelled as JSON."""
     texts = [it if isinstance(it, str) else json.dumps(it, ensure_ascii=False) for it in replies]

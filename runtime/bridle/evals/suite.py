@@ -123,7 +123,11 @@ async def _perform(
     workspace, replies = Workspace(folder), iter(case.replies)
     for name, text in case.files.items():
         workspace.write_bytes(name, text.encode())
-    with scripted_model(case.script) if model.name == SCRIPTED and case.script else nullcontext(model) as chosen:
+    with (
+        scripted_model(case.script, deterministic=True)
+        if model.name == SCRIPTED and case.script
+        else nullcontext(model) as chosen
+    ):
         agent = Agent(
             chosen,
             workspace=folder,

@@ -65,6 +65,8 @@ class Said(_Body):
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    sources: list[str] = []
+    """The tools whose results it may depend on."""
 
 
 class Way(_Body):
@@ -142,6 +144,8 @@ class StepTaken(_Body):
     """The step came to a value here."""
     asked: str = ""
     """A digest of the messages; empty in older journals."""
+    sources: list[str] = []
+    """The tools whose results the model saw."""
     error: str = ""
     mends: list[str] = []
     stop: str
@@ -236,6 +240,8 @@ class CallIntended(_Body):
     tool: str
     args: dict[str, JsonValue]
     effect: str
+    sources: list[str] = []
+    """The tools whose results the arguments may depend on."""
 
 
 class CallAnswered(_Body):
