@@ -7,6 +7,7 @@ Kadavath et al., 2022).
 
 from __future__ import annotations
 
+import codecs
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from math import exp, log
 
 from bridle.engine.base import Token
 from bridle.engine.vocabulary import Vocabulary
-from bridle.journal import Certainty
+from bridle.journal import Certainty, Chosen
 from bridle.parse import Syntax
 from bridle.parse.spans import spans
 
@@ -32,6 +33,21 @@ def certainty(tokens: Sequence[Token]) -> Certainty:
         entropy=round(sum(signal.entropy for signal in signals) / len(signals), 4),
         probability=round(exp(sum(log(max(signal.probability, 1e-30)) for signal in signals)), 6),
     )
+
+
+def by_token(tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[list[str], list[Chosen]]:
+    """The text of each token, where a character ends in it that began before as well; and what was made of each choice,
+    in the order of the tokens that are not forced."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    texts = [decoder.decode(vocabulary.spell([token.id])) for token in tokens]
+    choices = list[Chosen]()
+    for token in tokens:
+        if (it := token.signal) is not None:
+            other = vocabulary.text([it.other]) if it.other >= 0 else ""
+            choices.append((round(it.probability, 3), round(it.masked, 3), other, round(it.chance, 3)))
+        elif not token.forced:
+            choices.append((1.0, 0.0, "", 0.0))
+    return texts, choices
 
 
 def by_field(tokens: Sequence[Token], vocabulary: Vocabulary, syntax: Syntax) -> Mapping[str, Certainty]:

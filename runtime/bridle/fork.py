@@ -125,8 +125,8 @@ def _part(one: dict[str, Any], other: dict[str, Any], fields: Sequence[str]) -> 
 
 _PASSING = frozenset(
     (
-        "seconds", "prefill_seconds", "decode_seconds", "tokens", "key", "forked", "certainty", "fields", "base",
-        "shared_tokens", "shared_text", "prompt_tokens", "prompt_text",
+        "seconds", "prefill_seconds", "decode_seconds", "tokens", "key", "forked", "certainty", "choices", "fields",
+        "base", "shared_tokens", "shared_text", "prompt_tokens", "prompt_text",
     )
 )  # fmt: skip
 """What differs between two runs that are the same, and prompts told as what is new in them."""

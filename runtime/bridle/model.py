@@ -12,7 +12,7 @@ from functools import cached_property
 from threading import Lock
 
 from bridle.card import Card
-from bridle.certainty import by_field
+from bridle.certainty import by_field, by_token
 from bridle.engine.base import Engine, Generation, Request, Token
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import ContextError
@@ -101,8 +101,11 @@ class Model(Carded):
             _report(turn.on_progress, request, document, vocabulary, opened=prompt.thinking)
         generation = await self.engine.generate(request)
         reply = _split(generation, document, thinking, vocabulary, opened=prompt.thinking)
+        pieces, choices = by_token(generation.tokens, vocabulary)
         if document is None:
-            return Attempt(prompt, generation, reply.thinking, reply.body, model=self.name)
+            return Attempt(
+                prompt, generation, reply.thinking, reply.body, pieces=pieces, choices=choices, model=self.name
+            )
         body = generation.tokens[document.lengths[0] if thinking else 0 :]
         sure = by_field(body, vocabulary, turn.form.syntax)
         return Attempt(
@@ -111,6 +114,8 @@ class Model(Carded):
             reply.thinking,
             reply.body,
             sure,
+            pieces,
+            choices,
             cut="document" in document.cut,
             held_by="mask",
             model=self.name,

@@ -121,6 +121,8 @@ class Recorder:
             prompt_text=prompt.text[shared_text:],
             output_tokens=attempt.generation.ids,
             forced="".join("f" if token.forced else "s" for token in attempt.generation.tokens),
+            pieces=list(attempt.pieces),
+            choices=list(attempt.choices),
             thinking=attempt.thinking,
             text=attempt.text,
             error=attempt.error,

@@ -17,7 +17,7 @@ from bridle.card import Card
 from bridle.engine.base import Generation, Sampling
 from bridle.grammar.base import Form, Style
 from bridle.grammar.thinking import Thinking
-from bridle.journal import Certainty
+from bridle.journal import Certainty, Chosen
 from bridle.prompt import Message, Prompt
 
 HeldBy = Literal["mask", "server", "nothing"]
@@ -75,6 +75,10 @@ class Attempt:
     text: str
     fields: Mapping[str, Certainty] = field(default_factory=dict[str, Certainty])
     """How sure the model was of each value, where a mask held the document."""
+    pieces: Sequence[str] = ()
+    """The text of each token."""
+    choices: Sequence[Chosen] = ()
+    """What the model made of each token that was not forced."""
     error: str = ""
     """Why the reply could not be used; empty if it could."""
     mends: tuple[str, ...] = ()

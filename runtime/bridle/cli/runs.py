@@ -102,7 +102,6 @@ def export_run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file; RUN.jsonl if not given.")] = None,
 ) -> None:
     """Write a run to one file that proves itself: see `bridle runs verify FILE`."""
-    from bridle.errors import UsageError
     from bridle.journal import Journal
     from bridle.journal.export import export, own_key
 
@@ -110,10 +109,7 @@ def export_run(
         found = journal.find(run)
         lines = list(export(found, journal.events(found), own_key(settings().key)))
     path = out or Path(f"{found}.jsonl")
-    try:
-        path.write_text("".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    write(path, "".join(lines))
     stdout().print(f"{path}: {len(lines) - 1} events", highlight=False, soft_wrap=True)
 
 
@@ -141,14 +137,36 @@ def prune_runs(
 def trace(
     run: RunArgument = "last",
     prompts: Annotated[bool, typer.Option("--prompts", help="Also show what the model saw.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write it to a file instead: one page, to be opened from disk.")
+    ] = None,
 ) -> None:
     """Show everything of a run: steps, thinking, calls, tokens, timings, and why it stopped."""
     from bridle.journal import Journal
+    from bridle.observe.html import page
     from bridle.observe.trace import trace as draw
 
     with Journal(settings().journal) as journal:
-        events = journal.events(journal.find(run))
+        events = journal.events(found := journal.find(run))
+    if html is not None:
+        write(html, page(found, events))
+        stdout().print(f"{html}: {len(events)} events", highlight=False, soft_wrap=True)
+        return
     stdout().print(draw(events, prompts=prompts), highlight=False)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file of the user's.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    from bridle.errors import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def told(run: str, events: list[Event]) -> dict[str, JsonValue]:

@@ -61,6 +61,10 @@ class Signal(NamedTuple):
     """Of what the mask left, in nats."""
     probability: float
     """Of the token that was taken, among those that the mask left."""
+    other: int = -1
+    """The likeliest of the others that the mask left, where the choice was open; -1 where it was not."""
+    chance: float = 0.0
+    """Its probability."""
 
 
 class Token(NamedTuple):

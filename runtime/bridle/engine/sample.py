@@ -37,6 +37,8 @@ REACH = 18.0
 would have 0.2 % of its probability."""
 SURE = 0.999
 """Probability of a token from which the mask is not filled if it allows that one; so far may signals be off then."""
+OPEN = 0.95
+"""Probability of what was chosen below which the runner-up is told."""
 MOST = 0.125
 """Share of the vocabulary that may be within `REACH` for the rest to be left out."""
 
@@ -183,8 +185,14 @@ class Sampler:
         """What was chosen among weights, exp(score - best score), with the sum `kept`; they are those of `index`."""
         distance = float(np.dot(weights, scores)) / kept - float(scores[best])
         entropy = max(0.0, float(np.log(kept)) - distance)
-        token = place if index is None else int(index[place])
-        return Choice(token, Signal(max(0.0, lost), entropy, float(weights[place]) / kept), filled)
+        token, weight = place if index is None else int(index[place]), float(weights[place])
+        signal = Signal(max(0.0, lost), entropy, weight / kept)
+        if weight < OPEN * kept and len(weights) > 1:
+            weights[place] = 0
+            second = int(weights.argmax())
+            other, chance = second if index is None else int(index[second]), float(weights[second]) / kept
+            signal, weights[place] = signal._replace(other=other, chance=chance), weight
+        return Choice(token, signal, filled)
 
     def _exp(self, scores: Logits, top: np.float32, temperature: float) -> tuple[NDArray[np.float32], float]:
         """exp((score - top) / temperature), in scratch space, and their sum."""

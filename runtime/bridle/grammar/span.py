@@ -27,7 +27,9 @@ Source: TypeAlias = Literal["request", "results", "anything"]
 SIZE = 8_000
 """Characters of a pattern at most: long texts are held in shorter spans, and very long ones not at all."""
 LENGTHS = (24, 12, 6, 3)
-"""Words and signs of a span at most: the first that `SIZE` has room for."""
+"""Words of a span at most: the first that `SIZE` has room for;"""
+PIECES = 10
+"""and letters' runs and signs of each of them."""
 _SAYS = {"enum", "const", "pattern", "format", MARK}
 _PIECES = re.compile(r"\w+|[^\w\s]")
 _SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/]")
@@ -184,11 +186,21 @@ def _spans(text: str, most: int) -> list[str]:
         if not (first[0][0].isalnum() or first[0][0] == "_" or attached):
             continue
         rest = ""
-        for before, piece in reversed(list(pairwise(pieces[start : start + most]))):
+        for before, piece in reversed(list(pairwise(pieces[start : _end(pieces, start, most)]))):
             blank = " " if piece.start() > before.end() else ""
             rest = f"(?:{blank}{_SPECIAL.sub(_escaped, piece[0])}{rest})?"
         found.append(_SPECIAL.sub(_escaped, first[0]) + rest)
     return found
+
+
+def _end(pieces: Sequence[re.Match[str]], start: int, most: int) -> int:
+    """Behind the last piece of some words; what is not parted by a blank (an address, a path) is one of them."""
+    words = 1
+    for number in range(start + 1, min(len(pieces), start + most * PIECES)):
+        words += pieces[number].start() > pieces[number - 1].end()
+        if words > most:
+            return number
+    return min(len(pieces), start + most * PIECES)
 
 
 def _escaped(match: re.Match[str]) -> str:

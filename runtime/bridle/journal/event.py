@@ -36,6 +36,11 @@ class Tokens(_Body):
     accepted: int = 0
 
 
+Chosen: TypeAlias = tuple[float, float, str, float]
+"""What a model made of one token that it chose: its probability, what the grammar took away, and the runner-up with its
+probability, where there was one (`bridle.engine.base.Signal`)."""
+
+
 class Certainty(_Body):
     """What a model made of its choices. See `bridle.certainty`."""
 
@@ -135,6 +140,10 @@ class StepTaken(_Body):
     output_tokens: list[int]
     forced: str
     """One letter a token: `f` forced, `s` sampled."""
+    pieces: list[str] = []
+    """The text of each output token; not of a model behind a server, nor in older journals."""
+    choices: list[Chosen] = []
+    """What was made of each token that was sampled, in their order."""
     thinking: str
     text: str
     value: JsonValue = None
