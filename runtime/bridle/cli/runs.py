@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bridle.cli import again
+from bridle.cli import again, insight
 from bridle.cli.again import RunArgument
 from bridle.cli.common import JsonOption, print_json, settings, stderr, stdout
 
@@ -22,6 +22,9 @@ app.command("resume")(again.resume)
 app.command("replay")(again.replay)
 app.command("fork")(again.fork)
 app.command("diff")(again.diff)
+app.command("stats")(insight.stats)
+app.command("why")(insight.why)
+app.command("send")(insight.send)
 
 
 @app.command("list")

@@ -1,0 +1,127 @@
+"""`bridle runs stats`, `why` and `send`: what runs come to, why one went wrong, and where others look at them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast
+
+import typer
+
+from bridle.cli.again import RunArgument
+from bridle.cli.common import JsonOption, print_json, settings, stderr, stdout
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+By: TypeAlias = Literal["skill", "model", "tool", "task"]
+
+
+def stats(
+    by: Annotated[By, typer.Option("--by", help="What to tell apart.")] = "skill",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs, the newest first.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Count runs up: how many were done, how long they took, what they wrote."""
+    from rich.table import Table
+
+    from bridle.journal import Journal
+    from bridle.observe.stats import tally
+
+    with Journal(settings().journal) as journal:
+        found = tally((journal.events(it.run) for it in journal.runs(limit)), by)
+    figures = {name: it.as_json() for name, it in found.items()}
+    if as_json:
+        print_json(cast("dict[str, JsonValue]", figures))
+        return
+    if not figures:
+        stderr().print("there are no runs yet" if by != "tool" else "no tool was called yet")
+        return
+    runs = by != "tool"
+    table = Table(by, "runs" if runs else "calls", "done" if runs else "worked", "time", "9 in 10", box=None)
+    for column in ("steps", "tokens") if runs else ():
+        table.add_column(column)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, it in figures.items():
+        good = f"{it['good'] / it['count']:.0%}" if it["count"] else ""
+        times = [f"{it[key]:.2f} s" if key in it else "" for key in ("seconds_median", "seconds_p90")]
+        rest = [f"{it[key]:g}" if key in it else "" for key in ("steps_median", "tokens_median")] if runs else []
+        table.add_row(name[:60], str(it["count"]), good, *times, *rest)
+    stdout().print(table)
+
+
+def why(
+    run: RunArgument = "last",
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A model that reads the record and names an event.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a run went wrong: the earliest event that stands out, and what does besides."""
+    import asyncio
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from bridle.journal import Journal
+    from bridle.observe.why import criticise, suspects
+
+    with Journal(settings().journal) as journal:
+        events = journal.events(found := journal.find(run))
+    named = suspects(events)
+    if model is not None:
+        from bridle.cli.common import open_writer
+
+        with open_writer(model, None, quiet=as_json) as chosen:
+            named = [asyncio.run(criticise(chosen, events)), *named]
+    if as_json:
+        print_json({"run": found, "events": [cast("JsonValue", asdict(it)) for it in named]})
+        return
+    if not named:
+        stdout().print("nothing stands out in it", highlight=False)
+        return
+    table = Table("event", "what", box=None, pad_edge=False, header_style="bold")
+    for number, it in enumerate(named):
+        table.add_row(str(it.number), it.reason, style="bold" if number == 0 else "" if it.grave else "dim")
+    stdout().print(table)
+    stdout().print(f"bridle trace {found}", style="dim", highlight=False)
+
+
+def send(
+    run: RunArgument = "last",
+    to: Annotated[
+        str, typer.Option("--to", help="Where an OpenTelemetry collector listens.")
+    ] = "http://localhost:4318",
+    content: Annotated[
+        bool, typer.Option("--content", help="Also send prompts, replies, arguments and results.")
+    ] = False,
+) -> None:
+    """Send a run to an OpenTelemetry collector, over HTTP. Without --content nothing that was said leaves."""
+    from bridle.errors import UsageError
+    from bridle.journal import Journal
+    from bridle.observe.otel import send as spans
+
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+    except ImportError:
+        raise UsageError("this needs OpenTelemetry", hint="pip install 'bridle[otel]'") from None
+    exporter = OTLPSpanExporter(endpoint=f"{to.rstrip('/')}/v1/traces", timeout=10)
+    failed = list[int]()
+
+    class Watched(SpanExporter):
+        def export(self, spans: object) -> SpanExportResult:
+            result = exporter.export(spans)  # type: ignore[arg-type]
+            failed.extend([1] * (result is not SpanExportResult.SUCCESS))
+            return result
+
+    with Journal(settings().journal) as journal:
+        events = journal.events(found := journal.find(run))
+    provider = TracerProvider(resource=Resource({"service.name": "bridle"}))
+    provider.add_span_processor(SimpleSpanProcessor(Watched()))
+    count = spans(found, events, provider.get_tracer("bridle"), content=content)
+    provider.shutdown()
+    if failed:
+        raise UsageError(f"{to} did not take the run", hint="is a collector listening there? OTLP over HTTP, port 4318")
+    stdout().print(f"{found}: {count} spans to {to}", highlight=False)
