@@ -6,7 +6,7 @@
 AgentDojo (Debenedetti et al. 2024) has tasks of a user over an office, a bank, a chat and a travel agency, and goals of
 an attacker whose text stands in what the tools return. The worst model there can be does the user's task to the end
 and then makes every call of the attacker's that can be said: no model is asked. What can be said is decided by the
-grammar that Bridle compiles for a real step, from a policy (`POLICIES`) that names, for each tool, the arguments that
+grammar that Bridle compiles for a real step, from a policy (`RULES`) that names, for each tool, the arguments that
 carry authority: who gets it, which file, which account. A goal is *reached* if AgentDojo's own check says so once the
 calls that could be said were made in its world; it is *touched* if any call that changes something could be said.
 Goals without a call (the attacker wants words) are no business of a policy, and counted apart.
@@ -15,7 +15,7 @@ Utility is the share of the user's tasks of which every call can be said, at the
 that need no question (the channels there are, the payments that are due) are asked first, by the attacker's model too.
 
 The scope, the tools that a run may use, is taken from the task's own solution: what a model that chooses it without a
-mistake would choose (an upper bound, as in AgentDojo's tool filter).
+mistake would choose (an upper bound, as in AgentDojo's tool filter), with the directories of what they act on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -39,72 +39,56 @@ from bridle.engine import scripted
 from bridle.evals.tasks import declared
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
-from bridle.grammar.observed import read_path, values_at
+from bridle.grammar.observed import read_path
 from bridle.policy import Policy
 from bridle.tool import Tool
 
 CONSOLE = Console(stderr=True)
 VERSION = "v1.2.2"
 """Of AgentDojo's tasks."""
-AUTHORITY: dict[str, list[dict[str, Any]]] = {
+EVENTS = ["search_calendar_events[*]", "get_day_calendar_events[*]", "create_calendar_event"]
+CONTACTS = ["search_contacts_by_name[*].email", "search_contacts_by_email[*].email"]
+INVITED = ["search_calendar_events[*].participants[*]", "get_day_calendar_events[*].participants[*]"]
+CHANNELS = ["get_channels[*]"]
+USERS = ["get_users_in_channel[*]", "read_channel_messages[*].sender"]
+PAYEES = ["get_scheduled_transactions[*].recipient", "get_most_recent_transactions[*].recipient"]
+FILES = ["list_files[*].id_", "search_files[*].id_", "search_files_by_filename[*].id_", "create_file.id_"]
+RULES: dict[str, list[dict[str, Any]]] = {
     "workspace": [
-        {"tools": ["send_email"], "trusted": ["recipients", "cc", "bcc"]},
-        {"tools": ["*_email"], "trusted": ["email_id"]},
-        {"tools": ["*calendar_event*"], "trusted": ["participants", "event_id"]},
-        {"tools": ["*_file*"], "trusted": ["file_id"]},
-        {"tools": ["share_file"], "trusted": ["email"]},
+        {"tools": ["send_email"], "trusted": ["recipients", "cc", "bcc"], "sources": CONTACTS},
+        {
+            "tools": ["*_email"],
+            "trusted": ["email_id"],
+            "sources": ["search_emails[*].id_", "get_unread_emails[*].id_"],
+        },
+        {"tools": ["*calendar_event*"], "trusted": ["participants"], "sources": [*CONTACTS, *INVITED]},
+        {"tools": ["*calendar_event*"], "trusted": ["event_id"], "sources": [f"{it}.id_" for it in EVENTS]},
+        {"tools": ["*_file*"], "trusted": ["file_id"], "sources": FILES},
+        {"tools": ["share_file"], "trusted": ["email"], "sources": CONTACTS},
     ],
     "travel": [
-        {"tools": ["send_email"], "trusted": ["recipients", "cc", "bcc"]},
-        {"tools": ["*calendar_event*"], "trusted": ["participants", "event_id"]},
-        {"tools": ["reserve_*"], "trusted": ["hotel", "restaurant", "company"]},
+        {"tools": ["send_email"], "trusted": ["recipients", "cc", "bcc"], "sources": ["get_user_information.Email"]},
+        {"tools": ["*calendar_event*"], "trusted": ["participants"], "sources": INVITED},
+        {"tools": ["*calendar_event*"], "trusted": ["event_id"], "sources": [f"{it}.id_" for it in EVENTS]},
+        {"tools": ["reserve_hotel"], "trusted": ["hotel"], "sources": ["get_all_hotels_in_city"]},
+        {"tools": ["reserve_restaurant"], "trusted": ["restaurant"], "sources": ["get_all_restaurants_in_city"]},
+        {"tools": ["reserve_car*"], "trusted": ["company"], "sources": ["get_all_car_rental_companies_in_city"]},
     ],
     "banking": [
-        {"tools": ["send_money", "schedule_transaction", "update_scheduled_transaction"], "trusted": ["recipient"]},
-        {"tools": ["update_scheduled_transaction"], "trusted": ["id"]},
+        {"tools": ["send_money", "*_transaction"], "trusted": ["recipient"], "sources": PAYEES},
+        {"tools": ["*_transaction"], "trusted": ["id"], "sources": ["get_scheduled_transactions[*].id"]},
         {"tools": ["update_password"], "trusted": ["password"]},
     ],
     "slack": [
-        {"tools": ["send_direct_message"], "trusted": ["recipient"]},
-        {"tools": ["*channel*"], "trusted": ["channel"]},
-        {"tools": ["add_user_to_channel", "*_slack"], "trusted": ["user", "user_email"]},
+        {"tools": ["send_direct_message"], "trusted": ["recipient"], "sources": USERS},
+        {"tools": ["*channel*"], "trusted": ["channel"], "sources": CHANNELS},
+        {"tools": ["add_user_to_channel", "remove_*"], "trusted": ["user"], "sources": USERS},
+        {"tools": ["invite_*"], "trusted": ["user", "user_email"]},
         {"tools": ["*_webpage"], "trusted": ["url"]},
     ],
 }
-"""Whose word is needed for what: the arguments that say who gets something, or what it is done to."""
-HANDLES: dict[str, list[str]] = {
-    "workspace": [
-        "search_contacts_by_name[*].email",
-        "search_contacts_by_email[*].email",
-        "search_calendar_events[*].id_",
-        "search_calendar_events[*].participants[*]",
-        "get_day_calendar_events[*].id_",
-        "get_day_calendar_events[*].participants[*]",
-        "create_calendar_event.id_",
-        "list_files[*].id_",
-        "search_files[*].id_",
-        "search_files_by_filename[*].id_",
-        "create_file.id_",
-        "search_emails[*].id_",
-    ],
-    "travel": [
-        "get_all_hotels_in_city",
-        "get_all_restaurants_in_city",
-        "get_all_car_rental_companies_in_city",
-        "get_user_information.Email",
-        "search_calendar_events[*].id_",
-        "get_day_calendar_events[*].id_",
-        "get_day_calendar_events[*].participants[*]",
-    ],
-    "banking": [
-        "get_scheduled_transactions[*].id",
-        "get_scheduled_transactions[*].recipient",
-        "get_most_recent_transactions[*].id",
-        "get_most_recent_transactions[*].recipient",
-    ],
-    "slack": ["get_channels[*]", "get_users_in_channel[*]", "read_channel_messages[*].sender"],
-}
-"""Places that the application itself fills: its directories, the numbers it gives to things."""
+"""Whose word is needed for what: the arguments that say who gets something, or what it is done to; and the places that
+the application itself fills, its directories and the numbers that it gives to things."""
 READS = ("get_", "search_", "list_", "read_", "check_")
 COMPILER = Compiler(scripted.vocabulary())
 
@@ -125,24 +109,24 @@ class World:
         told: JsonValue = TypeAdapter(Any).dump_python(value, mode="json")
         self.results.setdefault(call.function, []).append(told)
 
-    def look_up(self, policy: Policy, tools: Mapping[str, Tool]) -> None:
+    def look_up(self, tools: Mapping[str, Tool], policy: Policy) -> None:
         """Ask those directories among some tools that need no question: a model that needs a handle would."""
         call: Any = import_module("agentdojo.functions_runtime").FunctionCall
-        for name in sorted({read_path(it)[0] for it in policy.sources}):
-            if name in tools and not self.runtime.functions[name].parameters.model_fields:
+        for name in sorted(directories(tools.values(), policy) & tools.keys()):
+            if not self.runtime.functions[name].parameters.model_fields:
                 self.make(call(function=name, args={}))
 
-    def trusted(self, policy: Policy) -> list[str]:
-        """What may fill arguments of authority."""
-        found = [it for path in policy.sources for it in values_at(path, self.results)]
-        return [self.words, *(str(it) for it in found)]
+
+def directories(tools: Iterable[Tool], policy: Policy) -> set[str]:
+    """The tools whose results may fill trusted arguments of some tools."""
+    return {read_path(it)[0] for tool in tools for paths in policy.verdict(tool).trusted.values() for it in paths}
 
 
 def sayable(call: Any, tools: Mapping[str, Tool], policy: Policy, world: World) -> bool:
     """Whether a call can be said by a model that is held to the policy."""
     if (tool := tools.get(call.function)) is None:
         return False
-    schema = policy.verdict(tool).narrowed(tool.schema, world.trusted(policy))
+    schema = policy.verdict(tool).narrowed(tool.schema, [world.words], world.results)
     if schema is None:
         return False
     args = {name: it for name, it in json.loads(json.dumps(dict(call.args))).items() if it is not None}
@@ -184,7 +168,7 @@ def begin(suite: Any, prompt: str, task: Any, goal: str = "") -> World:
 def useful(suite: Any, task: Any, tools: Mapping[str, Tool], policy: Policy) -> str:
     """The first call of the user's task that cannot be said; empty if all can."""
     world = begin(suite, task.PROMPT, task)
-    world.look_up(policy, tools)
+    world.look_up(tools, policy)
     for call in task.ground_truth(world.environment):
         if not sayable(call, tools, policy, world):
             return f"{call.function} {json.dumps(dict(call.args))[:150]}"
@@ -195,7 +179,7 @@ def useful(suite: Any, task: Any, tools: Mapping[str, Tool], policy: Policy) -> 
 def attacked(suite: Any, task: Any, goal: Any, tools: Mapping[str, Tool], policy: Policy) -> tuple[bool, bool]:
     """Whether the attacker's goal is reached, and whether anything of it that changes something could be said."""
     world = begin(suite, task.PROMPT, task, goal.GOAL)
-    world.look_up(policy, tools)
+    world.look_up(tools, policy)
     for call in task.ground_truth(begin(suite, task.PROMPT, task).environment):
         world.make(call)
     before = world.environment.model_copy(deep=True)
@@ -215,8 +199,9 @@ def attacked(suite: Any, task: Any, goal: Any, tools: Mapping[str, Tool], policy
 
 def levels(suite: str) -> dict[str, tuple[Policy, bool]]:
     """Policies, stricter and stricter, each with whether there is a scope."""
-    rules = {"rule": AUTHORITY[suite]}
-    words, handles = Policy.model_validate(rules), Policy.model_validate({**rules, "sources": HANDLES[suite]})
+    rules = RULES[suite]
+    handles = Policy.model_validate({"rule": rules})
+    words = Policy.model_validate({"rule": [{**it, "sources": []} for it in rules]})
     return {
         "nothing": (Policy(), False),
         "scope": (Policy(), True),
@@ -238,6 +223,8 @@ def measure(names: Sequence[str], say: bool) -> dict[str, Any]:
             for task in track(suite.user_tasks.values(), f"{name}: {level}", console=CONSOLE):
                 fresh = begin(suite, task.PROMPT, task).environment
                 needed = {call.function for call in task.ground_truth(fresh)}
+                if scoped:  # and what the arguments of its tools are looked up with
+                    needed |= directories([tools[it] for it in needed], policy)
                 offered = {it: tool for it, tool in tools.items() if it in needed} if scoped else tools
                 why = useful(suite, task, offered, policy)
                 count["tasks"] += 1
@@ -260,7 +247,7 @@ def measure(names: Sequence[str], say: bool) -> dict[str, Any]:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--suites", nargs="*", default=list(AUTHORITY))
+    parser.add_argument("--suites", nargs="*", default=list(RULES))
     parser.add_argument(
         "--why", action="store_true", help="say which calls cannot be said, and which goals are reached"
     )

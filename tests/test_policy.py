@@ -336,4 +336,4 @@ def test_the_policy_in_the_readme_is_one(tmp_path: Path) -> None:
         told.verdict(known["write_file"]).check(Call("write_file", {"path": "a.txt", "content": ""}), 0, [])
     told.verdict(known["write_file"]).check(Call("write_file", {"path": "drafts/a.txt", "content": ""}), 0, [])
     assert told.verdict(known["add_note"], "react").word == "ask"
-    assert told.verdict(known["draft_mail"]).trusted == ("to",)
+    assert told.verdict(known["draft_mail"]).trusted == {"to": ()}

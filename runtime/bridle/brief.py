@@ -13,13 +13,11 @@ from pydantic import JsonValue
 
 from bridle.grammar.base import Form
 from bridle.grammar.keywords import Schema
-from bridle.grammar.observed import Results, held_to_results
+from bridle.grammar.observed import NOTHING, Results, held_to_results
 from bridle.grammar.span import Source, copied, held_to
 from bridle.grammar.thinking import Thinking
 from bridle.prompt import Message
 from bridle.tool import Tool
-
-_NOTHING: Results = {}
 
 
 def brief(
@@ -51,7 +49,7 @@ def brief(
 
 
 def arguments(
-    tools: Sequence[Tool], messages: Sequence[Message], observed: Results = _NOTHING, *, copies: bool = False
+    tools: Sequence[Tool], messages: Sequence[Message], observed: Results = NOTHING, *, copies: bool = False
 ) -> dict[str, Schema]:
     """What the arguments of each tool may be after some messages and results; a tool that has to copy what nobody said,
     or to name what no result holds, is left out.

@@ -22,11 +22,11 @@ from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import NOBODY, Delegate, Delegates, Work
 from bridle.errors import UsageError, describe
 from bridle.grammar import form_of
-from bridle.grammar.action import Action, Actions, Call
+from bridle.grammar.action import Action, Actions, Answer, Call
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How, asked, shown
-from bridle.journal import Delegated, Noted, Returned, Status
+from bridle.journal import Delegated, Noted, Returned, Ruled, Status
 from bridle.policy import PolicyError
 from bridle.prompt import Message, Role, sources
 from bridle.record import as_json
@@ -70,6 +70,8 @@ class Context:
     def __post_init__(self) -> None:
         self._verbs: Counter[str] = Counter()
         self._calls = 0
+        self._worked = dict[int, tuple[str, JsonValue]]()
+        """What calls of this conversation came to that did not fail, by number."""
 
     @property
     def sources(self) -> frozenset[str]:
@@ -131,6 +133,7 @@ class Context:
             self.model.style,
             {it.name: it.check for it in offered},
             () if tool else ("answer", "ask"),
+            sorted(self._worked) if self.course.settings.policy.cite else (),
         )
         if self.shots and not self.model.card.prompt.terse:
             known = [it for it in self.shots if (it.tool in held if it.tool else tool is None)]
@@ -139,6 +142,11 @@ class Context:
         outcome = await self.course.step(path, step, how.get("model", self.model))
         action = outcome.value
         self._say("assistant", form.spell(action), outcome.thinking)
+        if isinstance(action, Answer) and (why := self._unfounded(action)):
+            self.course.tell(Ruled(path=path, verdicts={"answer": why}))
+            self._say("tool", f"error: {why}")
+            self.bounds.came_to(Call("answer", {"text": action.text}), why)
+            return await self.act(tool, within=within, **how)
         if outcome.cut and isinstance(action, Call):
             self._say("tool", "error: the call was cut off because it grew too long; write less")
             self.bounds.came_to(action, "cut off")
@@ -232,7 +240,10 @@ class Context:
         tool, place = self._tool(call.tool), f"{self.place}{self._calls}"
         observation = await self.course.call(place, call, tool, self.skill, self.sources)
         self.learned |= {tool.name}
-        self._say("tool", observation.text)
+        if observation.ok:
+            self._worked[self._calls] = tool.name, observation.value
+        cite = observation.ok and self.course.settings.policy.cite
+        self._say("tool", f"[{self._calls}] {observation.text}" if cite else observation.text)
         self.bounds.came_to(call, observation.text)
         return observation
 
@@ -329,6 +340,15 @@ class Context:
             if isinstance(it, BaseException):
                 raise it
         return cast("list[T]", found)
+
+    def _unfounded(self, answer: Answer) -> str:
+        """Why the policy does not let an answer stand."""
+        policy, calls = self.course.settings.policy, self.bounds.results
+        if policy.cite:
+            calls = dict[str, list[JsonValue]]()
+            for tool, result in (self._worked[it] for it in answer.cites):
+                calls.setdefault(tool, []).append(result)
+        return policy.unfounded(answer.text, calls)
 
     def _say(self, role: Role, content: str, thinking: str = "") -> None:
         """Go on with the conversation."""

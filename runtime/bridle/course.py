@@ -24,7 +24,6 @@ from bridle.errors import BridleError, BudgetError
 from bridle.grammar.action import Call
 from bridle.grammar.base import Choice
 from bridle.grammar.keywords import Schema
-from bridle.grammar.observed import values_at
 from bridle.how import StepSettings
 from bridle.journal import (
     Counted,
@@ -139,12 +138,6 @@ class Course:
         self.bounds.spend((), steps=1)
         return decision
 
-    @property
-    def trusted(self) -> list[str]:
-        """What a policy trusts: people's words, and what stands at its trusted places in results."""
-        policy, results = self.settings.policy, self.bounds.results
-        return [*self.people, *(str(it) for path in policy.sources for it in values_at(path, results))]
-
     def allowed(
         self,
         path: str,
@@ -160,10 +153,10 @@ class Course:
         if all(it.plain for it in verdicts.values()):
             return dict(schemas)
         self.tell(Ruled(path=path, verdicts={name: str(it) for name, it in verdicts.items() if not it.plain}))
-        left = dict[str, Schema]()
+        left, results = dict[str, Schema](), self.bounds.results
         for name, verdict in verdicts.items():
             spent = verdict.calls is not None and self.bounds.uses(name) >= verdict.calls
-            if not spent and (narrowed := verdict.narrowed(schemas[name], self.trusted)) is not None:
+            if not spent and (narrowed := verdict.narrowed(schemas[name], self.people, results)) is not None:
                 left[name] = narrowed
         return left
 
@@ -226,7 +219,7 @@ class Course:
             PolicyError: there is none.
             Ended: the person has to be asked, and nobody is there.
         """
-        verdict.check(call, self.bounds.uses(tool.name), self.trusted)
+        verdict.check(call, self.bounds.uses(tool.name), self.people, self.bounds.results)
         if verdict.word != "ask" or tool.name in self.settled:
             return call
         exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])
@@ -234,7 +227,7 @@ class Course:
         if always:
             self.settled.add(tool.name)
         if passed is not call:  # a person is held to the rules as well
-            verdict.check(passed, self.bounds.uses(tool.name), self.trusted)
+            verdict.check(passed, self.bounds.uses(tool.name), self.people, self.bounds.results)
         return passed
 
     async def take_back(self, calls: Sequence[CallMade], tools: Sequence[Tool]) -> list[CallMade]:

@@ -2,14 +2,14 @@
 
     unsafe = "ask"                    # tools that declare no effect, unless a rule names them
     scope = "task"                    # the tools that a run may use are chosen from the task, before anything is read
-    sources = ["find_contacts[*].email"]    # what results hold there is trusted like a person's words
 
     [[rule]]
     tools = ["draft_mail", "send_*"]  # by name; * stands for anything
     skills = ["mail"]                 # only for these, if any are named
     then = "ask"                      # allow, ask, deny
     after = ["read_*"]                # only once something of these tools was read; a result is data, and may lie
-    trusted = ["to"]                  # arguments that only a person's own words may fill, or trusted sources
+    trusted = ["to"]                  # arguments that only a person's own words may fill,
+    sources = ["find_people[*].mail"] # or what stands there in results
     calls = 3                         # of each of these tools, in a run
     [rule.args]                       # a JSON Schema that the arguments have to fit beside their own
     properties.to.pattern = "@example\\\\.com$"
@@ -36,8 +36,8 @@ from bridle.grammar.action import Call
 from bridle.grammar.check import checker
 from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema
-from bridle.grammar.observed import read_path
-from bridle.grammar.span import MARK, held_to
+from bridle.grammar.observed import NOTHING, Results, read_path, values_at
+from bridle.grammar.span import MARK, pattern_of
 from bridle.tool import Effect, Tool
 
 Word: TypeAlias = Literal["allow", "ask", "deny"]
@@ -50,6 +50,14 @@ class PolicyError(BridleError):
 
 def _like(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, it) for it in patterns)
+
+
+def _is_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from None
+    return text
 
 
 def _is_path(text: str) -> str:
@@ -73,6 +81,7 @@ class Rule(_Told):
     then: Word = "allow"
     args: dict[str, JsonValue] = {}
     trusted: list[str] = []
+    sources: list[Annotated[str, AfterValidator(_is_path)]] = []
     calls: Annotated[int, Field(ge=0)] | None = None
 
     def names(self, tool: str, skill: str, read: Collection[str] = ()) -> bool:
@@ -80,6 +89,17 @@ class Rule(_Told):
         if self.after and not any(_like(it, self.after) for it in read):
             return False
         return _like(tool, self.tools) and (not self.skills or _like(skill, self.skills))
+
+
+class Claim(_Told):
+    """What an answer may only say on the strength of a call."""
+
+    says: Annotated[str, AfterValidator(_is_pattern)]
+    """A regular expression that is searched for in the answer."""
+    needs: Annotated[list[str], Field(min_length=1)]
+    """Tools, by name or pattern, of one of which there has to be a call that worked."""
+    result: Annotated[str, AfterValidator(_is_pattern)] = ""
+    """A regular expression that has to be found in what came of it."""
 
 
 class Policy(_Told):
@@ -92,8 +112,34 @@ class Policy(_Told):
     scope: Literal["open", "task"] = "open"
     """Whether the tools that a run may use are chosen before it reads anything but the task."""
     sources: list[Annotated[str, AfterValidator(_is_path)]] = []
-    """Places in results that are trusted (`bridle.grammar.observed`)."""
+    """Places in results that may fill any trusted argument (`bridle.grammar.observed`)."""
+    cite: bool = False
+    """Whether an answer has to name the calls that it stands on, once there are any."""
+    claim: list[Claim] = []
     rule: list[Rule] = []
+
+    def unfounded(self, answer: str, calls: Mapping[str, Sequence[JsonValue]]) -> str:
+        """Why an answer may not be given on the strength of some calls (what they came to, by tool); empty if it may.
+
+        >>> told = Policy.model_validate({"claim": [{"says": "tests pass", "needs": ["run_tests"], "result": "^ok"}]})
+        >>> told.unfounded("All tests pass.", {"run_tests": ["ok, 12 tests"]})
+        ''
+        >>> told.unfounded("All tests pass.", {"run_tests": ["3 failed"]})
+        "the answer says 'tests pass': that needs a call of run_tests that came to '^ok'"
+        """
+        for claim in self.claim:
+            if (said := re.search(claim.says, answer)) is None:
+                continue
+            results = [str(it) for tool, found in calls.items() if _like(tool, claim.needs) for it in found]
+            if not any(re.search(claim.result, it) for it in results):
+                shown = f" that came to {claim.result!r}" if claim.result else " that worked"
+                return f"the answer says {said[0]!r}: that needs a call of {' or '.join(claim.needs)}{shown}"
+        return ""
+
+    def _sources(self, name: str, rules: Sequence[Rule]) -> tuple[str, ...]:
+        """The places that all rules which hold an argument agree on."""
+        first, *others = [it.sources for it in rules if name in it.trusted]
+        return (*self.sources, *(it for it in first if all(it in other for other in others)))
 
     def verdict(self, tool: Tool, skill: str = "", read: Collection[str] = ()) -> Verdict:
         """What holds for a tool, used by a skill, once it has read what came of some tools."""
@@ -106,7 +152,7 @@ class Policy(_Told):
             tool=tool.name,
             word=max(words, key=_STRICTNESS.index),
             narrowings=tuple(it.args for _, it in rules if it.args),
-            trusted=tuple(dict.fromkeys(name for _, it in rules for name in it.trusted)),
+            trusted={name: self._sources(name, [it for _, it in rules]) for _, it in rules for name in it.trusted},
             calls=min(calls, default=None),
             rules=tuple(f"rule {number}" for number, _ in rules) or ("default",),
         )
@@ -124,7 +170,8 @@ class Verdict:
     tool: str
     word: Word
     narrowings: Sequence[Mapping[str, JsonValue]] = ()
-    trusted: Sequence[str] = ()
+    trusted: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """Arguments that only people's words may fill, or what stands at some places in results."""
     calls: int | None = None
     rules: Sequence[str] = field(default=())
     """Which rules say so, for people."""
@@ -141,25 +188,33 @@ class Verdict:
         told += [f"{self.calls} calls"] if self.calls is not None else []
         return f"{'; '.join(told)} ({', '.join(self.rules)})"
 
-    def narrowed(self, schema: Schema, said: Sequence[str]) -> Schema | None:
-        """The arguments that can be spelled, after what people said; None where there are none.
+    def narrowed(self, schema: Schema, said: Sequence[str], results: Results = NOTHING) -> Schema | None:
+        """The arguments that can be spelled, after what people said and calls came to; None where there are none.
 
         >>> sends = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
-        >>> Verdict("send", "allow", trusted=["to"]).narrowed(sends, ["Mail Ana"])["properties"]["to"]["pattern"]
+        >>> mails = Verdict("send", "allow", trusted={"to": ("find[*].mail",)})
+        >>> mails.narrowed(sends, ["Mail Ana"])["properties"]["to"]["pattern"]
         '^(?:Mail(?: Ana)?|Ana)$'
-        >>> Verdict("send", "allow", trusted=["to"]).narrowed(sends, []) is None
+        >>> mails.narrowed(sends, [], {"find": [[{"mail": "Bo"}]]})["properties"]["to"]["pattern"]
+        '^(?:Bo)$'
+        >>> mails.narrowed(sends, []) is None
         True
         >>> pays = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
-        >>> Verdict("pay", "allow", trusted=["amount"]).narrowed(pays, ["Pay 12"])["properties"]["amount"]["enum"]
+        >>> Verdict("pay", "allow", trusted={"amount": ()}).narrowed(pays, ["Pay 12"])["properties"]["amount"]["enum"]
         [12]
         """
         if self.word == "deny":
             return None
-        properties = dict(cast("Mapping[str, Schema]", schema.get("properties", {})))
-        properties |= {name: _trusted(properties[name], said) for name in self.trusted if name in properties}
-        held = held_to({**schema, "properties": cast("JsonValue", properties)}, {"request": said})
-        if held is None:
-            return None
+        properties = dict(cast("Mapping[str, JsonValue]", schema.get("properties", {})))
+        for name in self.trusted.keys() & properties.keys():
+            told = _trusted(cast("Schema", properties[name]), self._texts(name, said, results), name)
+            if told is not False:
+                properties[name] = told
+            elif name in cast("list[str]", schema.get("required") or []):
+                return None
+            else:
+                del properties[name]
+        held: Schema = {**schema, "properties": properties}
         if self.narrowings:
             held = {"allOf": cast("JsonValue", [held, *self.narrowings])}
         try:
@@ -168,7 +223,11 @@ class Verdict:
             return None
         return held
 
-    def check(self, call: Call, used: int, said: Sequence[str]) -> None:
+    def _texts(self, name: str, said: Sequence[str], results: Results) -> list[str]:
+        """What an argument may be taken from."""
+        return [*said, *(str(it) for path in self.trusted[name] for it in values_at(path, results))]
+
+    def check(self, call: Call, used: int, said: Sequence[str], results: Results = NOTHING) -> None:
         """See that a call keeps to it; `used` are the calls of the tool before.
 
         Raises:
@@ -184,8 +243,9 @@ class Verdict:
                 checker(narrowing)(dict(call.args))
             except FormatError as error:
                 raise PolicyError(f"{where} with these arguments: {error.message}") from None
-        for name in self.trusted:
-            if name in call.args and not all(_said(it, said) for it in _values(call.args[name])):
+        for name in self.trusted.keys() & call.args.keys():
+            texts = self._texts(name, said, results)
+            if not all(_said(it, texts) for it in _values(call.args[name])):
                 raise PolicyError(f"{where} with a {name} that nobody said: {str(call.args[name])[:80]!r}")
 
 
@@ -211,18 +271,19 @@ def read_policy(path: Path) -> Policy:
     return policy
 
 
-def _trusted(spec: Schema, said: Sequence[str]) -> Schema:
-    """A parameter that only people's words may fill: texts of them, numbers in them, lists of such."""
+def _trusted(spec: Schema, texts: Sequence[str], name: str) -> JsonValue:
+    """A parameter that only some texts may fill: words of them, numbers in them, lists of such; false for none."""
     match spec.get("type"):
         case "integer" | "number":
-            numbers = [float(it) for text in said for it in _NUMBER.findall(text)]
+            numbers = [float(it) for text in texts for it in _NUMBER.findall(text)]
             known: list[JsonValue] = [int(it) if it.is_integer() else it for it in dict.fromkeys(numbers)]
-            return {"allOf": cast("JsonValue", [dict(spec)]), "enum": known}
+            return {"allOf": cast("JsonValue", [dict(spec)]), "enum": known} if known else False
         case "array":
-            return {**spec, "items": cast("JsonValue", _trusted(cast("Schema", spec.get("items") or {}), said))}
+            return {**spec, "items": _trusted(cast("Schema", spec.get("items") or {}), texts, name)}
         case _:
-            kept = {key: value for key, value in spec.items() if key != "pattern"}
-            return {**kept, "type": "string", MARK: "request"}
+            if not (pattern := pattern_of(tuple(texts))):
+                return False
+            return {**spec, "type": "string", MARK: f"trusted-{name}", "pattern": pattern}
 
 
 def _values(value: JsonValue) -> Sequence[JsonValue]:

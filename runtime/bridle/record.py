@@ -173,8 +173,8 @@ def as_json(value: object) -> JsonValue:
     match value:
         case Call(tool, args):
             return {"tool": tool, "args": dict(args)}
-        case Answer(text):
-            return {"answer": text}
+        case Answer(text, cites):
+            return {"answer": text, "cites": list(cites)} if cites else {"answer": text}
         case Ask(text):
             return {"ask": text}
         case BaseModel():

@@ -44,6 +44,8 @@ class Answer:
     """Finish with an answer."""
 
     text: str
+    cites: tuple[int, ...] = ()
+    """The numbers of the calls that it stands on, where it has to name them."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Actions:
     """By tool: raises `ToolError` for arguments that the schema admits and the tool does not."""
     replies: Sequence[Literal["answer", "ask"]] = ("answer", "ask")
     """What can be said instead of a call."""
+    cites: Sequence[int] = ()
+    """Numbers of calls, of which an answer has to name some; it names none if there are none."""
 
     @property
     def roots(self) -> Sequence[str]:
@@ -83,7 +87,7 @@ class Actions:
     @property
     def schema(self) -> Schema:
         """See `Form.schema`."""
-        return actions_schema({tool: held.schema for tool, held in self._held.items()}, self.replies)
+        return actions_schema({tool: held.schema for tool, held in self._held.items()}, self.replies, self.cites)
 
     def grammar(self) -> str:
         """See `Form.grammar`."""
@@ -94,29 +98,39 @@ class Actions:
         calls = [f"c{n}" for n in range(len(self.tools))]
         if self.syntax == "json":
             text = f"text: {json_rule({'type': 'string'}, self.style)}"
-            ends = [f'{name}: {literal("{" + self._key(name))} text "}}"' for name in self.replies]
+            ends = [f'{name}: {literal("{" + self._key(name))} text{self._cited(name)} "}}"' for name in self.replies]
         else:
             rules_of_text = Rules("t")
             text = rules_of_text.text(f"text: {rules_of_text.string()}")
-            ends = [f'{name}: "<{name}>" text "</{name}>"' for name in self.replies]
+            ends = [f'{name}: "<{name}"{self._cited(name)} ">" text "</{name}>"' for name in self.replies]
+        if self.cites and self.syntax == "json":
+            some: Schema = {
+                "type": "array",
+                "items": {"enum": list(self.cites)},
+                "minItems": 1,
+                "maxItems": len(self.cites),
+            }
+            ends.append(f"cites: {json_rule(some, self.style)}")
         lines = "\n".join([f"start: {' | '.join([*calls, *self.replies])}", *ends, text, *rules])
         return lines if self.syntax == "json" else terminals(lines, self._short[1])
 
     def instructions(self) -> str:
         """See `Form.instructions`."""
         if self.syntax == "json":
-            shapes = ['{"tool": NAME, "args": {...}}', '{"answer": TEXT}', '{"ask": QUESTION}']
+            cites = ', "cites": [NUMBER, ...]' if self.cites else ""
+            shapes = ['{"tool": NAME, "args": {...}}', f'{{"answer": TEXT{cites}}}', '{"ask": QUESTION}']
             one = "one JSON object"
         else:
             shapes = [
                 '<call tool="NAME"><argument>value</argument></call>',
-                "<answer>TEXT</answer>",
+                '<answer cites="NUMBER ...">TEXT</answer>' if self.cites else "<answer>TEXT</answer>",
                 "<ask>QUESTION</ask>",
             ]
             one = "one XML element"
         uses = {
             "call": "to use a tool",
-            "answer": "when the request is done, or cannot be done",
+            "answer": "when the request is done, or cannot be done"
+            + (", with the numbers of the results that show it" if self.cites else ""),
             "ask": "when something that is needed is missing or unclear",
         }
         ways = zip(shapes, uses.items(), strict=True)
@@ -146,10 +160,30 @@ class Actions:
                 if self.syntax == "json":
                     return self._dumps({"tool": tool, "args": dict(args)})
                 return render(self._place(tool), dict(args), "call", (("tool", tool),))
-            case Answer(text):
-                return self._dumps({"answer": text}) if self.syntax == "json" else f"<answer>{escape(text)}</answer>"
+            case Answer(text, cites):
+                if self.syntax == "json":
+                    return self._dumps({"answer": text, **({"cites": list(cites)} if cites else {})})
+                named = f' cites="{" ".join(map(str, cites))}"' if cites else ""
+                return f"<answer{named}>{escape(text)}</answer>"
             case Ask(text):
                 return self._dumps({"ask": text}) if self.syntax == "json" else f"<ask>{escape(text)}</ask>"
+
+    def _cited(self, reply: str) -> str:
+        """What follows the text of an answer that has to name calls, or stands in its tag, as grammar."""
+        if reply != "answer" or not self.cites:
+            return ""
+        if self.syntax == "xml":
+            number = "(" + " | ".join(f'"{it}"' for it in self.cites) + ")"
+            more = f' (" " {number}){{0,{len(self.cites) - 1}}}' if len(self.cites) > 1 else ""
+            return f' " cites=\\"" {number}{more} "\\""'
+        return f" {literal(self.style.item_separator + self._key('cites'))} cites"
+
+    def _answer(self, text: str, cites: Sequence[JsonValue]) -> Answer:
+        known = [it for it in cites if isinstance(it, int) and it in self.cites]
+        if bool(self.cites) != bool(cites) or len(known) != len(cites):
+            numbers = ", ".join(map(str, self.cites))
+            raise FormatError(f"an answer cites the calls that it stands on: one or more of {numbers or 'none'}")
+        return Answer(text, tuple(dict.fromkeys(known)))
 
     def _dumps(self, value: JsonValue) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(self.style.item_separator, self.style.key_separator))
@@ -206,8 +240,8 @@ class Actions:
         match tree:
             case {"tool": str(tool), "args": dict(args), **rest} if not rest:
                 return self._known(tool, args)
-            case {"answer": str(text), **rest} if not rest:
-                return Answer(text)
+            case {"answer": str(text), **rest} if not rest.keys() - {"cites"}:
+                return self._answer(text, cast("list[JsonValue]", rest.get("cites") or []))
             case {"ask": str(text), **rest} if not rest:
                 return Ask(text)
             case _:
@@ -217,7 +251,8 @@ class Actions:
         text = "".join(cast("Sequence[str]", list(tree.itertext())))
         match tree.tag:
             case "answer":
-                return Answer(text)
+                named = str(tree.get("cites") or "").split()
+                return self._answer(text, [int(it) if it.isdigit() else it for it in named])
             case "ask":
                 return Ask(text)
             case "call" if (tool := tree.get("tool")) is not None:
@@ -233,7 +268,9 @@ class Actions:
         return Call(tool, args)
 
 
-def actions_schema(tools: Mapping[str, Schema], replies: Sequence[str] = ("answer", "ask")) -> dict[str, JsonValue]:
+def actions_schema(
+    tools: Mapping[str, Schema], replies: Sequence[str] = ("answer", "ask"), cites: Sequence[int] = ()
+) -> dict[str, JsonValue]:
     """The choice among tools and replies as one JSON Schema; references lead to where each tool's schema is."""
     kinds: list[JsonValue] = []
     shared: dict[str, JsonValue] = {}
@@ -245,8 +282,17 @@ def actions_schema(tools: Mapping[str, Schema], replies: Sequence[str] = ("answe
             args = dict[str, JsonValue]({"$ref": f"#/$defs/{home}"})
         said: dict[str, JsonValue] = {"const": name}
         kinds.append(closed_object({"tool": said, "args": args}))
-    kinds += [closed_object({name: dict[str, JsonValue](type="string")}) for name in replies]
+    for name in replies:
+        said = dict[str, JsonValue]({name: dict[str, JsonValue](type="string")})
+        if name == "answer" and cites:
+            said["cites"] = citing(cites)
+        kinds.append(closed_object(said))
     return {"anyOf": kinds, "$defs": shared} if shared else {"anyOf": kinds}
+
+
+def citing(numbers: Sequence[int]) -> dict[str, JsonValue]:
+    """One or more of some numbers."""
+    return {"type": "array", "items": {"enum": list(numbers)}, "minItems": 1, "maxItems": len(numbers)}
 
 
 def closed_object(properties: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -23,6 +23,7 @@ MOST = 500
 """Values that are offered at most: the latest."""
 Results: TypeAlias = Mapping[str, Sequence[JsonValue]]
 """What the calls of each tool came to, by its name."""
+NOTHING: Results = {}
 _PATH = re.compile(r"(?P<tool>[\w-]+)(?P<steps>(?:\.[\w-]+|\[\*\])*)")
 _STEP = re.compile(r"\.([\w-]+)|\[\*\]")
 

@@ -26,7 +26,7 @@ Source: TypeAlias = Literal["request", "results", "anything"]
 """What people said, what tools answered, or both."""
 SIZE = 8_000
 """Characters of a pattern at most: long texts are held in shorter spans, and very long ones not at all."""
-LENGTHS = (24, 12, 6, 3)
+LENGTHS = (24, 12, 6, 3, 1)
 """Words of a span at most: the first that `SIZE` has room for;"""
 PIECES = 10
 """and letters' runs and signs of each of them."""
