@@ -93,25 +93,26 @@ class Recorder:
         """Journal every attempt of a step; the value belongs to the last, if it `came` to one."""
         for number, attempt in enumerate(attempts, 1):
             last = number == len(attempts)
-            body = self._attempt(path, number, attempt)
-            event = self.event(
-                body.model_copy(
-                    update={
-                        "value": value if last else None,
-                        "spelled": spelled(value) if last else "",
-                        "came": came and last,
-                        "asked": asked,
-                        "sources": sorted(sources),
-                        "seconds": round(seconds if last else _seconds(attempt), 6),
-                    }
-                )
+            body = self._attempt(
+                path,
+                number,
+                attempt,
+                value=value if last else None,
+                spelled=spelled(value) if last else "",
+                came=came and last,
+                asked=asked,
+                sources=sorted(sources),
+                seconds=round(seconds if last else _seconds(attempt), 6),
             )
+            event = self.event(body)
             self._base, self._tokens, self._text = event.number, attempt.prompt.tokens, attempt.prompt.text
 
-    def _attempt(self, path: str, number: int, attempt: Attempt) -> StepTaken:
+    def _attempt(self, path: str, number: int, attempt: Attempt, **known: Any) -> StepTaken:
+        """An attempt as it is journaled; all of it is of its type already, so that it is not validated again."""
         usage, prompt = attempt.generation.usage, attempt.prompt
         shared_tokens, shared_text = common(self._tokens, prompt.tokens), common(self._text, prompt.text)
-        return StepTaken(
+        return StepTaken.model_construct(
+            **known,
             path=path,
             attempt=number,
             base=self._base,
@@ -161,6 +162,8 @@ def usage_of(tokens: Tokens) -> Usage:
 
 def common(first: Sequence[object], second: Sequence[object]) -> int:
     """How long a beginning two sequences of one type share."""
+    if second[: len(first)] == first:  # prompts mostly grow
+        return len(first)
     low, high = 0, min(len(first), len(second))
     while low < high:  # slices compare in C: halving beats a loop over thousands of items
         middle = (low + high + 1) // 2

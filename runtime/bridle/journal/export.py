@@ -72,18 +72,36 @@ def read_export(path: Path, key: bytes | None) -> Exported:
     head = _head(path, lines[0] if lines else "")
     events, previous = list[Event](), GENESIS
     for number, line in enumerate(lines[1:], 1):
-        told = _told(path, number, line)
-        at, body, own = (str(told[name]) for name in ("at", "body", "hash"))
-        if own != chain(head.run, number, at, body, previous):
-            raise JournalError(f"{path}: event {number} was changed, moved, or stands behind one that was left out")
-        if line != _line(told)[:-1]:
-            raise JournalError(f"{path}: event {number} is not spelled as it was written")
-        events.append(Event(head.run, number, at, read_body(body), previous, own))
-        previous = own
+        try:
+            event = read_event(head.run, number, line, previous)
+        except JournalError as error:
+            raise JournalError(f"{path}: {error.message}") from None
+        events.append(event)
+        previous = event.hash
     if (len(events), previous) != (head.events, head.hash):
         raise JournalError(f"{path}: it has {len(events)} events, and its head speaks of {head.events}")
     signed = None if key is None else hmac.compare_digest(head.signature, _sign(head, key))
     return Exported(head.run, events, signed)
+
+
+def read_event(run: str, number: int, line: str, previous: str) -> Event:
+    """The event in a line, without its end, behind the event with the hash `previous`.
+
+    Raises:
+        JournalError: it is none, or not the one that was written there.
+    """
+    try:
+        told = cast("object", json.loads(line))
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or cast("dict[str, object]", told).keys() != {"at", "body", "hash"}:
+        raise JournalError(f"event {number} cannot be read")
+    at, body, own = (str(cast("dict[str, object]", told)[name]) for name in ("at", "body", "hash"))
+    if own != chain(run, number, at, body, previous):
+        raise JournalError(f"event {number} was changed, moved, or stands behind one that was left out")
+    if line != _line(cast("object", told))[:-1]:
+        raise JournalError(f"event {number} is not spelled as it was written")
+    return Event(run, number, at, read_body(body), previous, own)
 
 
 def own_key(path: Path) -> bytes:
@@ -119,16 +137,6 @@ def _head(path: Path, line: str) -> Head:
     if line != _line(head.model_dump())[:-1]:
         raise JournalError(f"{path}: its head is not spelled as it was written")
     return head
-
-
-def _told(path: Path, number: int, line: str) -> dict[str, object]:
-    try:
-        told = cast("object", json.loads(line))
-    except ValueError:
-        told = None
-    if not isinstance(told, dict) or cast("dict[str, object]", told).keys() != {"at", "body", "hash"}:
-        raise JournalError(f"{path}: event {number} cannot be read")
-    return cast("dict[str, object]", told)
 
 
 def _line(told: object) -> str:

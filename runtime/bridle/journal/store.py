@@ -65,7 +65,8 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = apsw.Connection(str(path))
             self._db.set_busy_timeout(10_000)
-            self._db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL")
+            self._db.pragma("journal_mode", "wal")  # by itself: of several statements, those behind one with rows wait
+            self._db.pragma("synchronous", "normal")
             version = cast("int", self._db.pragma("user_version"))
             if version not in (0, VERSION):
                 raise JournalError(f"{path} was written by another version of Bridle (format {version})")
