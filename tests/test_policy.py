@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -247,6 +248,35 @@ def test_an_approval_can_come_another_day(tmp_path: Path, journal: Journal) -> N
         done = agent.resume(waiting.id, "yes")
         assert (done.status, [it.tool for it in done.calls]) == (Status.DONE, ["send"])
     assert replay(journal, done.id, tools=TOOLS, catalogue=catalogue()) == ""
+
+
+def test_an_approval_can_take_its_time(tmp_path: Path, journal: Journal) -> None:
+    """The person is asked by something that is async."""
+
+    async def person(question: str) -> str | None:
+        await asyncio.sleep(0.01)
+        return "yes" if "send" in question else None
+
+    assert [it.tool for it in run(ASK, SEND, tmp_path, journal, answer=person).calls] == ["send"]
+
+
+def test_an_approval_that_comes_too_late_is_asked_for_again(tmp_path: Path, journal: Journal) -> None:
+    told = ASK.model_copy(update={"approval_seconds": 0.3})
+    with scripted_model([json.dumps(it) for it in SEND]) as model:
+        chosen = StepSettings(thinking=None, policy=told)
+        agent = Agent(model, workspace=tmp_path, journal=journal, tools=TOOLS, settings=chosen)
+        waiting = agent.run("go")
+        time.sleep(0.4)
+        late = agent.resume(waiting.id, "yes")
+        assert (late.status, late.calls, late.question) == (Status.PAUSED, (), waiting.question)
+        assert "was good for 0.3 s" in late.reason
+        assert agent.resume(waiting.id, "yes").status is Status.DONE
+
+    def slow(question: str) -> str:
+        time.sleep(0.4)
+        return "yes"
+
+    assert run(told, SEND, tmp_path, journal, answer=slow).status is Status.PAUSED
 
 
 RULES = st.builds(

@@ -425,6 +425,20 @@ def test_a_copy_of_a_run_that_had_waited_is_the_same_run(tmp_path: Path, journal
     assert list(prompts(journal.events(copy)).values()) == list(prompts(journal.events(whole.id)).values())
 
 
+def test_a_copy_can_be_told_something(tmp_path: Path, journal: Journal) -> None:
+    """At one step; the record holds it, and it replays."""
+    replies = ['{"tool": "add_note", "args": {"text": "hi"}}', '{"answer": "noted"}', '{"answer": "NOTED"}']
+    with scripted_model(replies) as model:
+        one = agent(model, tmp_path, journal, skill="react", settings=StepSettings(thinking=None))
+        run = one.run("note hi")
+        copy = fork(journal, run.id, "act#2", prompt="Answer in capitals.")
+        again = one.resume(copy)
+    assert again.answer == "NOTED"
+    shown = prompts(journal.events(copy))
+    assert [it.text.count("Answer in capitals.") for it in shown.values()] == [0, 1]
+    assert replay(journal, copy, tools=TOOLBOX, catalogue=catalogue()) == ""
+
+
 def test_a_copy_takes_back_what_was_done_before_it_was_made(tmp_path: Path, journal: Journal) -> None:
     async def work(context: Context) -> str:
         """Note something, and take it back."""
@@ -462,6 +476,7 @@ def test_a_call_that_was_cut_off_is_made_anew_in_a_copy(tmp_path: Path) -> None:
         ("1", {}, "has no place 1"),
         ("choose#1", {"result": "x"}, "is not a call"),
         ("call 1", {"said": "x"}, "is not a question"),
+        ("call 1", {"prompt": "x"}, "is not a step"),
     ],
 )
 def test_a_fork_that_cannot_be(tmp_path: Path, journal: Journal, at: str, options: Any, complaint: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from bridle.errors import ToolError
@@ -13,13 +13,13 @@ from bridle.journal import Status
 from bridle.policy import PolicyError
 from bridle.tool import Effect, Observation, Service, Tool
 
-Hear: TypeAlias = Callable[[str, Status], str]
+Hear: TypeAlias = Callable[[str, Status], Awaitable[str]]
 """Asks the person; `bridle.bounds.Ended` with that status where nobody is there."""
 _YES = re.compile(r"(?:yes|y|always)[.!]?", re.IGNORECASE)
 _NO = re.compile(r"no\b[\s,:;.!]*", re.IGNORECASE)
 
 
-def approve(call: Call, tool: Tool, hear: Hear) -> tuple[Call, bool]:
+async def approve(call: Call, tool: Tool, hear: Hear) -> tuple[Call, bool]:
     """The call that the person lets pass, which may have other arguments, and whether all of its kind may in this run.
 
     Raises:
@@ -30,7 +30,7 @@ def approve(call: Call, tool: Tool, hear: Hear) -> tuple[Call, bool]:
         f"{tool.name} {arguments(call)} ({tool.effect}): shall it be done? "
         "(yes, always, no and why, or other arguments as JSON)"
     )
-    said = hear(question, Status.PAUSED).strip()
+    said = (await hear(question, Status.PAUSED)).strip()
     if _YES.fullmatch(said):
         return call, said.casefold().startswith("always")
     if not said.startswith("{"):
@@ -60,7 +60,7 @@ async def settle(call: Call, tool: Tool, services: Mapping[type[Service], Servic
         f"{tool.name} {arguments(call)} was begun, and what came of it is not known. Was it done? "
         "(yes, or no to do it now, or what came of it)"
     )
-    said = hear(question, Status.IN_DOUBT).strip()
+    said = (await hear(question, Status.IN_DOUBT)).strip()
     if _NO.fullmatch(said):
         return None
     text = "done" if _YES.fullmatch(said) else said

@@ -96,6 +96,11 @@ class Bounds:
     """Keys of calls that were taken back."""
     scope: frozenset[str] | None = None
     """The tools that the task was found to need; None for all."""
+    _results: dict[str, list[JsonValue]] = field(default_factory=dict[str, list[JsonValue]])
+    _told: int = 0
+    """Calls whose results are in there,"""
+    _back: int = 0
+    """and how many had been taken back then."""
     _uses: Counter[str] = field(default_factory=Counter[str])
     _same: Counter[str] = field(default_factory=Counter[str])
 
@@ -138,11 +143,13 @@ class Bounds:
     @property
     def results(self) -> dict[str, list[JsonValue]]:
         """What calls came to, by tool, in their order; of those that failed or were taken back, nothing."""
-        found = dict[str, list[JsonValue]]()
-        for made in self.calls:
+        if self._back != len(self.undone):
+            self._results, self._told, self._back = {}, 0, len(self.undone)
+        for made in self.calls[self._told :]:
             if made.ok and made.key not in self.undone:
-                found.setdefault(made.tool, []).append(made.result)
-        return found
+                self._results.setdefault(made.tool, []).append(made.result)
+        self._told = len(self.calls)
+        return self._results
 
     def uses(self, tool: str) -> int:
         """How often a tool was used."""

@@ -262,7 +262,7 @@ class Context:
         """
         wanted = question
         for _ in range(ASKED):
-            answer = self.course.hear(self._path("ask"), wanted)
+            answer = await self.course.hear(self._path("ask"), wanted)
             self._say("user", answer)
             if kind is None:
                 return answer

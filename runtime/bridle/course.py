@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -59,8 +60,8 @@ class Course:
     bounds: Bounds
     settings: StepSettings
     services: Mapping[type[Service], Service]
-    person: Callable[[str], str | None] | None = None
-    """Asks the person at once; without one (or if it gives None) a question pauses the run."""
+    person: Callable[[str], str | Awaitable[str | None] | None] | None = None
+    """Asks the person; without one (or if it gives None) a question pauses the run."""
     listen: Callable[[Progress], None] | None = None
     """Hears signs of life, on the engine's thread."""
     past: Past = field(default_factory=Past)
@@ -77,6 +78,8 @@ class Course:
             Ended: a bound of the run is met, or no attempt gave a value.
             Astray: another one was taken there before.
         """
+        if text := self.past.prompted(path):
+            step = replace(step, messages=[*step.messages, Message("user", text)])
         if (known := self.past.step(path)) is not None:
             return self._known(known, step)
         start = time.monotonic()
@@ -184,7 +187,7 @@ class Course:
         self.bounds.left()
         try:
             verdict = self._scoped(self.settings.policy.verdict(tool, skill, sources), "ask")
-            call = self._gated(place, call, tool, verdict)
+            call = await self._gated(place, call, tool, verdict)
         except PolicyError as error:
             self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
             return Observation(False, error.message, f"error: {error.message}")
@@ -212,7 +215,7 @@ class Course:
         self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place))
         return seen
 
-    def _gated(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:
+    async def _gated(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:
         """The call that the policy, and the person if it says so, let pass.
 
         Raises:
@@ -223,7 +226,8 @@ class Course:
         if verdict.word != "ask" or tool.name in self.settled:
             return call
         exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])
-        passed, always = approve(call, tool, partial(self.hear, f"approve@{place}.{exactly}"))
+        hear = partial(self.hear, f"approve@{place}.{exactly}", within=self.settings.policy.approval_seconds)
+        passed, always = await approve(call, tool, hear)
         if always:
             self.settled.add(tool.name)
         if passed is not call:  # a person is held to the rules as well
@@ -255,8 +259,8 @@ class Course:
                 lasting.append(made)
         return lasting
 
-    def hear(self, path: str, question: str, status: Status = Status.PAUSED) -> str:
-        """What the person says to a question.
+    async def hear(self, path: str, question: str, status: Status = Status.PAUSED, within: float | None = None) -> str:
+        """What the person says to a question; after more than `within` seconds it is not taken, and asked again.
 
         Raises:
             Ended: nobody is there to answer: the run waits.
@@ -266,9 +270,14 @@ class Course:
             _same(path, known.question, question)
             self.people.append(known.text)
             return known.text
-        answer = self.person(question) if self.person else None
+        before, now = self.past.asked(question), datetime.now(UTC)
+        said = self.person(question) if self.person else None
+        answer = said if said is None or isinstance(said, str) else await said
         if answer is None:
             raise Ended(status, "it has a question", question)
+        asked = datetime.fromisoformat(before) if before else now
+        if within is not None and (late := (datetime.now(UTC) - asked).total_seconds()) > within:
+            raise Ended(status, f"the answer came after {late:.0f} s, and was good for {within:g} s", question)
         self.recorder.event(Heard(path=path, question=question, text=answer))
         self.people.append(answer)
         return answer

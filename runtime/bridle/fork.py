@@ -14,6 +14,7 @@ from bridle.journal import (
     Event,
     Heard,
     Journal,
+    Prompted,
     RunEnded,
     RunStarted,
     Seen,
@@ -35,6 +36,7 @@ def fork(
     model: str = "",
     result: str | None = None,
     said: str | None = None,
+    prompt: str | None = None,
 ) -> str:
     """A copy of a run up to a place, to be gone on with; its id.
 
@@ -46,6 +48,7 @@ def fork(
         model: the model that it goes on with, if not the same.
         result: what came of the call at the place, instead of what did.
         said: what the person says at the place.
+        prompt: what the model is told at the step there, beside what its skill says.
 
     Raises:
         UsageError: there is no such place in it, or nothing of that kind.
@@ -64,8 +67,11 @@ def fork(
             bodies += [call, told]
         case Heard() as heard if said is not None:
             bodies.append(heard.model_copy(update={"text": said}))
-        case _ if result is not None or said is not None:
-            raise UsageError(f"{at} is not {'a call' if result is not None else 'a question'}")
+        case StepTaken(path=path) if prompt is not None:
+            bodies.append(Prompted(path=path, text=prompt))
+        case _ if result is not None or said is not None or prompt is not None:
+            kind = "a call" if result is not None else "a question" if said is not None else "a step"
+            raise UsageError(f"{at} is not {kind}")
         case _:
             pass
     begins = {"forked": f"{run} at {at}", "digest": skill or started.digest, "model": model or started.model}

@@ -109,6 +109,8 @@ class Policy(_Told):
     """For tools that no rule names."""
     unsafe: Word = "allow"
     """For those of them whose every call counts."""
+    approval_seconds: Annotated[float, Field(gt=0)] | None = None
+    """How long after it was asked for an approval is taken; for ever if not given."""
     scope: Literal["open", "task"] = "open"
     """Whether the tools that a run may use are chosen before it reads anything but the task."""
     sources: list[Annotated[str, AfterValidator(_is_path)]] = []

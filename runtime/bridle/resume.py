@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, TypeAlias, cast
 
@@ -16,8 +16,8 @@ from bridle.how import StepSettings
 from bridle.journal import RunStarted, Way
 from bridle.policy import Policy
 
-Ask: TypeAlias = Callable[[str], str | None]
-"""Asks a person; None if nobody is there."""
+Ask: TypeAlias = Callable[[str], str | Awaitable[str | None] | None]
+"""Asks a person, now or in a while; None if nobody is there."""
 
 
 def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
@@ -63,7 +63,7 @@ def answering(asked: str | None, answer: str, otherwise: Ask | None) -> Ask:
     who was there to answer."""
     due = [answer]
 
-    def person(question: str) -> str | None:
+    def person(question: str) -> str | Awaitable[str | None] | None:
         if due and asked in (None, question):
             return due.pop()
         return otherwise(question) if otherwise else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from pydantic import JsonValue
@@ -130,9 +131,12 @@ async def take(step: Step[T], model: Writer) -> Outcome[T]:
         ) from failure
 
 
+_COUNTS = attrgetter(*(it.name for it in fields(Usage)))
+
+
 def total(usages: Sequence[Usage]) -> Usage:
     """The sum of usages."""
-    return Usage(**{it.name: sum(getattr(usage, it.name) for usage in usages) for it in fields(Usage)})
+    return Usage(*map(sum, zip(*map(_COUNTS, usages), strict=True)))
 
 
 class _Taking(Generic[T]):

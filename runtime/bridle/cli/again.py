@@ -71,6 +71,8 @@ class Change(StrEnum):
 
     RESULT = "tool-result"
     ANSWER = "answer"
+    PROMPT = "prompt"
+    MODEL = "model"
 
 
 def fork(
@@ -80,7 +82,9 @@ def fork(
     ] = "2",
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="tool-result=TEXT or answer=TEXT: what comes there instead.", show_default=False),
+        typer.Option(
+            "--set", help="tool-result=, answer=, prompt= TEXT there; model=NAME from there.", show_default=False
+        ),
     ] = None,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -97,12 +101,12 @@ def fork(
     for told in change or []:
         name, equals, value = told.partition("=")
         if not equals or name not in list(Change):
-            raise UsageError(f"--set {told} is none of tool-result=TEXT and answer=TEXT")
+            raise UsageError(f"--set {told} is none of {', '.join(f'{it}=' for it in Change)}")
         changes[name] = value
     with Journal(settings().journal) as journal:
         found = journal.find(run)
         started = beginning(found, journal.events(found))
-        with _agent(journal, started, model, device, max_steps, as_json=as_json) as agent:
+        with _agent(journal, started, changes.get(Change.MODEL, model), device, max_steps, as_json=as_json) as agent:
             result = agent.resume(
                 copied(
                     journal,
@@ -112,6 +116,7 @@ def fork(
                     model=agent.model.name,
                     result=changes.get(Change.RESULT),
                     said=changes.get(Change.ANSWER),
+                    prompt=changes.get(Change.PROMPT),
                 )
             )
     end(result, as_json=as_json)

@@ -286,6 +286,14 @@ class Heard(_Body):
     text: str
 
 
+class Prompted(_Body):
+    """Somebody who copied the run has the model told something at a step, beside what its skill says."""
+
+    kind: Literal["prompted"] = "prompted"
+    path: str
+    text: str
+
+
 class RunEnded(_Body):
     """A run ended, or waits for a person."""
 
@@ -329,6 +337,7 @@ Body: TypeAlias = (
     | CallAnswered
     | Undone
     | Heard
+    | Prompted
     | RunEnded
     | RunJudged
 )

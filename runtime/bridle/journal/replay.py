@@ -20,6 +20,7 @@ from bridle.journal.event import (
     Delegated,
     Heard,
     Noted,
+    Prompted,
     Returned,
     Ruled,
     RunEnded,
@@ -55,8 +56,20 @@ class Past:
         self._undone: dict[str, Undone] = {}
         self._told = set[tuple[str, str]]()
         self._met = set[tuple[str, str]]()
+        self._asked: dict[str, str] = {}
+        self._prompted: dict[str, list[str]] = {}
         for event in events:
+            if isinstance(event.body, RunEnded) and event.body.question is not None:
+                self._asked[event.body.question] = event.at
             self._read(event.body)
+
+    def asked(self, question: str) -> str:
+        """When the run last stopped with a question, ISO 8601; empty if it did not."""
+        return self._asked.get(question, "")
+
+    def prompted(self, path: str) -> str:
+        """What somebody has the model told at a place beside what its skill says; empty for nothing."""
+        return "\n\n".join(self._prompted.get(path, ()))
 
     def _read(self, body: Body) -> None:
         match body:
@@ -64,6 +77,8 @@ class Past:
                 if attempt == 1:
                     self._steps[path] = []
                 self._steps.setdefault(path, []).append(body)
+            case Prompted(path=path, text=text):
+                self._prompted.setdefault(path, []).append(text)
             case Decided(path=path):
                 self._decided[path] = body
             case Heard(path=path):

@@ -20,6 +20,7 @@ from bridle.journal import (
     Event,
     Heard,
     Noted,
+    Prompted,
     Returned,
     Ruled,
     RunEnded,
@@ -91,6 +92,8 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 tree.add(f"[dim]{event.number}[/]   [{style}]{escape(shorten(text, 400))}[/] [dim]{_time(seconds)}[/]")
             case Undone(ok=ok, text=text):
                 tree.add(f"[dim]{event.number}[/] undone: [{'green' if ok else 'red'}]{escape(shorten(text, 400))}[/]")
+            case Prompted():
+                _home(given, body.path, tree).add(f"[dim]{event.number}[/] told at {body.path}: {escape(body.text)}")
             case Heard():
                 tree.add(f"[dim]{event.number}[/] asked: {escape(body.question)}\n  [cyan]{escape(body.text)}[/]")
             case RunEnded():
