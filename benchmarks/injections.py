@@ -1,6 +1,6 @@
 """Injections against a policy: a model that says what an attacker wants whenever the grammar lets it (AgentDojo).
 
-    pip install agentdojo
+    pip install "bridle[injections]"
     python benchmarks/injections.py
 
 AgentDojo (Debenedetti et al. 2024) has tasks of a user over an office, a bank, a chat and a travel agency, and goals of
@@ -256,7 +256,7 @@ def main() -> None:
     try:
         found = measure(options.suites, options.why)
     except ImportError:
-        sys.exit("this needs AgentDojo: pip install agentdojo")
+        sys.exit("this needs AgentDojo: pip install 'bridle[injections]'")
     if options.json:
         print(json.dumps(found))
         return
