@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from bridle.errors import ToolError, UsageError
-from bridle.tool import RESULT_LIMIT, CallKey, Effect, Observation, Tool, render, tool
+from bridle.tool import RESULT_LIMIT, CallKey, Effect, Observation, Teller, Tool, render, tool
 
 
 @tool(effect="pure")
@@ -183,3 +184,49 @@ def test_a_result_that_cannot_be_is_not_believed() -> None:
         False,
         "error: price gave a result that is not believed: a price is above zero",
     )
+
+
+@pytest.mark.parametrize(("fails", "ok"), [(0, True), (2, True), (3, False)])
+def test_what_could_not_be_reached_is_tried_again(fails: int, ok: bool) -> None:
+    """Each time after a longer pause, and no more often than it says."""
+    tried = list[float]()
+    heard = list[tuple[str, int, int]]()
+
+    @tool(effect="pure", retries=2)
+    def fetch(place: str) -> str:
+        """Fetch something."""
+        tried.append(time.monotonic())
+        if len(tried) <= fails:
+            raise ConnectionRefusedError("nobody there")
+        return place
+
+    teller = Teller(lambda text, done, total: heard.append((text, done, total)))
+    seen = asyncio.run(fetch.call({"place": "here"}, {Teller: teller}))
+    assert seen.ok == ok
+    assert len(tried) == min(fails, 2) + 1
+    pauses = [later - sooner for sooner, later in itertools.pairwise(tried)]
+    assert pauses == sorted(pauses)
+    assert [it[1:] for it in heard] == [(number + 1, 2) for number in range(len(pauses))]
+
+
+def test_a_wrong_call_is_not_tried_again() -> None:
+    tried = list[str]()
+
+    @tool(effect="idempotent", retries=5)
+    def fetch(place: str) -> str:
+        """Fetch something."""
+        tried.append(place)
+        raise ToolError("there is no such place")
+
+    assert not asyncio.run(fetch.call({"place": "here"})).ok
+    assert tried == ["here"]
+
+
+@pytest.mark.parametrize("effect", ["unsafe", "probe"])
+def test_what_must_not_be_done_twice_is_not_tried_again(effect: Any) -> None:
+    with pytest.raises(UsageError, match="may not be run twice"):
+
+        @tool(effect=effect, retries=1, probe=(lambda: None) if effect == "probe" else None)
+        def fire() -> str:
+            """Fire."""
+            return ""

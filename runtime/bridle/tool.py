@@ -36,6 +36,9 @@ from bridle.grammar.parameters import noted, parameters
 RESULT_LIMIT = 6_000
 """Characters of a result that the model is shown; the journal keeps all of it."""
 
+PAUSE = 0.2
+"""Seconds before a call is made again for the first time."""
+
 
 class Effect(StrEnum):
     """What running a tool twice would do."""
@@ -104,6 +107,8 @@ class Tool:
     """Says why a result is not to be believed; empty if it is."""
     probe: Tool | None = field(default=None, repr=False)
     """Asks the world whether a call with these arguments happened: what came of it, or None."""
+    retries: int = 0
+    """How often a call is made again that took too long or could not reach what it needs, each after a longer pause."""
 
     def signature(self) -> str:
         """The tool as one line of a prompt: `name(needed, other: integer, optional?, where: {city, street})`.
@@ -130,8 +135,9 @@ class Tool:
         """Run the tool. Whatever it does wrong comes back as an observation with `ok` false, never as an exception."""
         start = time.monotonic()
         try:
-            values = self.check(args) | _hand_over(self, {Teller: Teller(), **(services or {})})
-            result = await _run(self, values)
+            known = {Teller: Teller(), **(services or {})}
+            values = self.check(args) | _hand_over(self, known)
+            result = await _again(self, values, cast("Teller", known[Teller]))
             if self.doubt and (why := self.doubt(result)):
                 raise ToolError(f"{self.name} gave a result that is not believed: {why}")
             value = cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json"))
@@ -171,6 +177,7 @@ def tool(
     undo: Callable[..., object] | None = ...,
     doubt: Callable[[Any], str] | None = ...,
     probe: Callable[..., object] | None = ...,
+    retries: int = ...,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 def tool(
     function: Callable[..., object] | None = None,
@@ -182,6 +189,7 @@ def tool(
     undo: Callable[..., object] | None = None,
     doubt: Callable[[Any], str] | None = None,
     probe: Callable[..., object] | None = None,
+    retries: int = 0,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool of a typed function; a decorator with or without arguments.
 
@@ -195,13 +203,15 @@ def tool(
         doubt: says why a result is not to be believed (then the call failed); empty if it is.
         probe: of the call's arguments and services it takes what it names, the call's key above all, and gives what
             came of the call, or None if it was never made; a tool whose effect is `probe` needs one.
+        retries: how often a call is made again that timed out or raised `OSError` (a connection that was refused, say),
+            after 0.2 s and then twice as long each time; for tools that may be run twice.
 
     Raises:
         UsageError: a parameter has no annotation, or the function takes `*args` or `**kwargs`.
     """
     if function is None:
-        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt, probe)
-    return tool_from(function, Effect(effect), name, timeout, undo, doubt, probe)
+        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt, probe, retries)
+    return tool_from(function, Effect(effect), name, timeout, undo, doubt, probe, retries)
 
 
 def tool_from(
@@ -212,9 +222,12 @@ def tool_from(
     undo: Callable[..., object] | None = None,
     doubt: Callable[[Any], str] | None = None,
     probe: Callable[..., object] | None = None,
+    retries: int = 0,
 ) -> Tool:
     """The plain form of `tool`."""
     name = name or function.__name__
+    if retries and effect not in (Effect.PURE, Effect.IDEMPOTENT):
+        raise UsageError(f"the tool '{name}' may not be run twice, so it is not retried", hint="effect='idempotent'")
     if (effect is Effect.PROBE) != (probe is not None):
         raise UsageError(f"the tool '{name}' and its probe do not go together", hint="effect='probe' with probe=...")
     hints = get_type_hints(function, include_extras=True)
@@ -239,7 +252,7 @@ def tool_from(
     back = tool_from(undo, Effect.IDEMPOTENT, None, timeout) if undo else None
     told = description or name.replace("_", " ")
     ask = tool_from(probe, Effect.PURE, None, timeout) if probe else None
-    return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt, ask)
+    return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt, ask, retries)
 
 
 def render(value: JsonValue) -> str:
@@ -290,6 +303,18 @@ def _hand_over(tool: Tool, services: Mapping[type[Service], Service]) -> dict[st
     if missing:
         raise ToolError(f"{tool.name} needs {', '.join(missing)}, which this run does not have")
     return {name: services[kind] for name, kind in tool.services.items()}
+
+
+async def _again(tool: Tool, values: Mapping[str, object], tell: Teller) -> object:
+    """Run a tool until it worked, or was run as often as it may be."""
+    for number in range(tool.retries):
+        try:
+            return await _run(tool, values)
+        except (TimeoutError, OSError) as error:
+            pause = PAUSE * 2**number
+            tell(f"{tool.name} failed ({type(error).__name__}), again in {pause:g} s", number + 1, tool.retries)
+            await asyncio.sleep(pause)
+    return await _run(tool, values)
 
 
 async def _run(tool: Tool, values: Mapping[str, object]) -> object:
