@@ -186,7 +186,8 @@ class Verdict:
     def __str__(self) -> str:
         """For people: `ask; narrowed; to must be said by a person; 3 calls (rule 1, rule 4)`."""
         told = [self.word, *(["narrowed"] if self.narrowings else [])]
-        told += [f"{', '.join(self.trusted)} must be said by a person"] if self.trusted else []
+        for name, places in self.trusted.items():
+            told.append(f"{name} must be said by a person" + (f", or stand in {', '.join(places)}" if places else ""))
         told += [f"{self.calls} calls"] if self.calls is not None else []
         return f"{'; '.join(told)} ({', '.join(self.rules)})"
 
