@@ -29,8 +29,11 @@ def check_policy(
     policy = read_policy(path)
     tools = {it.name: it for it in (*TOOLBOX, *known_skills().find(skill).tools())}
     verdicts = {name: policy.verdict(tool, skill) for name, tool in tools.items()}
+    later = {name: policy.verdict(tool, skill, tools) for name, tool in tools.items()}
+    told = {name: str(it) for name, it in verdicts.items()}
+    told |= {name: f"{told[name]}; once others were read: {it}" for name, it in later.items() if it != verdicts[name]}
     if as_json:
-        print_json({name: str(it) for name, it in verdicts.items()})
+        print_json(told)
         return
     from rich.table import Table
     from rich.text import Text
@@ -40,8 +43,8 @@ def check_policy(
     for column in ("tool", "effect", "", ""):
         table.add_column(column)
     for name, it in verdicts.items():
-        told = str(it).removeprefix(it.word).lstrip("; ")
-        table.add_row(name, str(tools[name].effect), Text(it.word, colors[it.word]), told)
+        rest = told[name].removeprefix(it.word).lstrip("; ")
+        table.add_row(name, str(tools[name].effect), Text(it.word, colors[it.word]), rest)
     stdout().print(table)
 
 
