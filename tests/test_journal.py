@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 import subprocess
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 
 import laws
 from bridle.errors import JournalError, UsageError
-from bridle.journal import CallAnswered, CallIntended, Heard, Journal, RunEnded, RunStarted, Status, Tokens
-from bridle.journal.chain import canonical, canonical_json, read_body
+from bridle.journal import CallAnswered, CallIntended, Heard, Journal, Noted, RunEnded, RunStarted, Status, Tokens
+from bridle.journal.chain import canonical_json, read_body, write_body
 from bridle.journal.store import new_run
 
 
@@ -174,16 +175,21 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), VALUES, max_size=4))
-def test_bodies_round_trip_through_canonical_json(args: dict[str, Any]) -> None:
+def test_bodies_round_trip_through_their_text(args: dict[str, Any]) -> None:
     body = CallIntended(key="k", tool="t", args=args, effect="pure")
-    text = canonical(body)
+    text = write_body(body)
     assert read_body(text) == body
-    assert canonical(read_body(text)) == text
+    assert write_body(read_body(text)) == text
+    assert json.dumps(json.loads(text)["args"]) == json.dumps(args), "keys keep their order"
 
 
 def test_what_json_cannot_say_is_refused() -> None:
     with pytest.raises(JournalError, match="cannot be written as JSON"):
         canonical_json({"x": float("nan")})
+    for number in (float("nan"), float("inf"), float("-inf")):
+        with pytest.raises(JournalError, match="cannot be written as JSON"):
+            write_body(CallIntended(key="k", tool="t", args={"x": [number]}, effect="pure"))
+    assert "NaN" in write_body(Noted(path="note#1", text="NaN and Infinity are words, too"))
     with pytest.raises(JournalError, match="cannot be read"):
         read_body('{"kind": "from.the.future"}')
     with pytest.raises(JournalError, match="cannot be read"):

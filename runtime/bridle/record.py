@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -64,6 +63,7 @@ class Recorder:
         decision: Decision[str],
         *,
         asked: str,
+        sources: Collection[str],
         seconds: float,
     ) -> None:
         """Journal what a model made of a few options."""
@@ -75,6 +75,7 @@ class Recorder:
             probabilities=list(decision.probabilities),
             option=decision.option,
             sure=decision.sure,
+            sources=sorted(sources),
             seconds=round(seconds, 6),
         )
         self.event(told)
@@ -98,7 +99,6 @@ class Recorder:
                 number,
                 attempt,
                 value=value if last else None,
-                spelled=spelled(value) if last else "",
                 came=came and last,
                 asked=asked,
                 sources=sorted(sources),
@@ -184,16 +184,6 @@ def as_json(value: object) -> JsonValue:
             return value.model_dump(mode="json")
         case _:
             return TypeAdapter(Any).dump_python(value, mode="json")
-
-
-def spelled(value: JsonValue) -> str:
-    """A value as JSON in its own order of keys, which canonical JSON loses; empty where that is the alphabet's.
-
-    >>> spelled({"to": "Bo", "text": "hi"}), spelled({"a": 1, "b": [2]})
-    ('{"to": "Bo", "text": "hi"}', '')
-    """
-    text = json.dumps(value, ensure_ascii=False)
-    return "" if text == json.dumps(value, ensure_ascii=False, sort_keys=True) else text
 
 
 def _seconds(attempt: Attempt) -> float:

@@ -26,7 +26,7 @@ from bridle.journal.event import (
     Undone,
     Way,
 )
-from bridle.journal.replay import Made, Past, Seen, beginning, ending, place_of, prompts
+from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, place_of, prompts
 from bridle.journal.store import Journal, RunSummary
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "Way",
     "beginning",
     "ending",
+    "last_own",
     "place_of",
     "prompts",
 ]

@@ -1,7 +1,7 @@
 """Events: what happened, each at its place in a chain.
 
-An event's hash covers the hash before it and all that it says, in canonical JSON (sorted keys, no spaces, no NaN, as
-RFC 8785 asks), so that an event that is changed, moved or left out breaks the chain. Nothing is ever pickled.
+An event's hash covers the hash before it and the text of all that it says (JSON without spaces or NaN, kept as it was
+written), so that an event that is changed, moved or left out breaks the chain. Nothing is ever pickled.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field, JsonValue, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from bridle.errors import JournalError
 from bridle.journal.event import Body
@@ -32,20 +33,32 @@ class Event:
     body: Body
     previous: str
     hash: str
+    text: str = field(default="", repr=False, compare=False)
+    """The body as it was written."""
 
 
 def chain(run: str, number: int, at: str, body: str, previous: str) -> str:
-    """The hash of an event; `body` is canonical JSON."""
+    """The hash of an event; `body` is its text."""
     return hashlib.sha256("\n".join([previous, run, str(number), at, body]).encode()).hexdigest()
 
 
-def canonical(body: Body) -> str:
-    """A body as canonical JSON."""
-    return canonical_json(body.model_dump(mode="json"))
+def write_body(body: Body) -> str:
+    """A body as JSON, its keys in their own order: what was said is kept as it was said.
+
+    Raises:
+        JournalError: it holds NaN or an infinity, which JSON cannot say, or half of a surrogate pair.
+    """
+    try:
+        text = body.model_dump_json()
+    except PydanticSerializationError as error:
+        raise JournalError(f"an event cannot be written as JSON: {error}") from None
+    if "NaN" in text or "Infinity" in text:  # as a number, or in what somebody said
+        canonical_json(json.loads(text))
+    return text
 
 
 def canonical_json(value: Mapping[str, JsonValue] | JsonValue) -> str:
-    """JSON with sorted keys, without spaces.
+    """JSON with sorted keys, without spaces, as RFC 8785 asks.
 
     Raises:
         JournalError: the value holds NaN or an infinity, which JSON cannot say.

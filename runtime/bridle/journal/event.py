@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class Tokens(_Body):
@@ -148,7 +148,7 @@ class StepTaken(_Body):
     text: str
     value: JsonValue = None
     spelled: str = ""
-    """The value as JSON with its keys in their own order, where that is another than the alphabet's."""
+    """The value as JSON with its keys in their own order; of older journals, which sorted them."""
     came: bool = False
     """The step came to a value here."""
     asked: str = ""
@@ -193,6 +193,8 @@ class Decided(_Body):
     option: str
     sure: bool
     """Its probability was enough."""
+    sources: list[str] = []
+    """The tools whose results it may depend on."""
     seconds: float
 
 
@@ -262,7 +264,7 @@ class CallAnswered(_Body):
     ok: bool
     result: JsonValue
     text: str
-    """What the model was shown."""
+    """What the model was shown, behind its number where answers have to cite."""
     seconds: float
 
 

@@ -20,7 +20,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bridle.errors import JournalError, describe
-from bridle.journal.chain import GENESIS, Event, canonical, canonical_json, chain, read_body
+from bridle.journal.chain import GENESIS, Event, canonical_json, chain, read_body
 
 FORMAT = "bridle-run-1"
 
@@ -53,7 +53,7 @@ def export(run: str, events: Sequence[Event], key: bytes) -> Iterator[str]:
     head = Head(format=FORMAT, run=run, events=len(events), hash=events[-1].hash if events else GENESIS, signature="")
     yield _line(head.model_copy(update={"signature": _sign(head, key)}).model_dump())
     for event in events:
-        yield _line({"at": event.at, "body": canonical(event.body), "hash": event.hash})
+        yield _line({"at": event.at, "body": event.text, "hash": event.hash})
 
 
 def read_export(path: Path, key: bytes | None) -> Exported:
@@ -101,7 +101,7 @@ def read_event(run: str, number: int, line: str, previous: str) -> Event:
         raise JournalError(f"event {number} was changed, moved, or stands behind one that was left out")
     if line != _line(cast("object", told))[:-1]:
         raise JournalError(f"event {number} is not spelled as it was written")
-    return Event(run, number, at, read_body(body), previous, own)
+    return Event(run, number, at, read_body(body), previous, own, body)
 
 
 def own_key(path: Path) -> bytes:

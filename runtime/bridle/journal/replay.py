@@ -56,16 +56,9 @@ class Past:
         self._undone: dict[str, Undone] = {}
         self._told = set[tuple[str, str]]()
         self._met = set[tuple[str, str]]()
-        self._asked: dict[str, str] = {}
         self._prompted: dict[str, list[str]] = {}
         for event in events:
-            if isinstance(event.body, RunEnded) and event.body.question is not None:
-                self._asked[event.body.question] = event.at
             self._read(event.body)
-
-    def asked(self, question: str) -> str:
-        """When the run last stopped with a question, ISO 8601; empty if it did not."""
-        return self._asked.get(question, "")
 
     def prompted(self, path: str) -> str:
         """What somebody has the model told at a place beside what its skill says; empty for nothing."""
@@ -173,8 +166,13 @@ def beginning(run: str, events: Sequence[Event]) -> RunStarted:
 
 def ending(events: Sequence[Event]) -> RunEnded | None:
     """How a run ended; None while it runs, or where it was killed, or went on since it ended last."""
-    last = next((event.body for event in reversed(events) if not isinstance(event.body, RunJudged)), None)
-    return last if isinstance(last, RunEnded) else None
+    body = last.body if (last := last_own(events)) is not None else None
+    return body if isinstance(body, RunEnded) else None
+
+
+def last_own(events: Sequence[Event]) -> Event | None:
+    """The last event of a run itself, whatever was said of it later."""
+    return next((event for event in reversed(events) if not isinstance(event.body, RunJudged)), None)
 
 
 def place_of(key: str) -> str:

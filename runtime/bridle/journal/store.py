@@ -21,7 +21,7 @@ from typing import cast
 import apsw
 
 from bridle.errors import JournalError, UsageError
-from bridle.journal.chain import GENESIS, Event, canonical, chain, read_body
+from bridle.journal.chain import GENESIS, Event, chain, read_body, write_body
 from bridle.journal.event import Body, RunEnded, RunStarted, Status
 
 SCHEMA = """
@@ -92,10 +92,10 @@ class Journal:
         Raises:
             JournalError: the disk is full or the file cannot be written; nothing was added, all before is kept.
         """
-        text, at = canonical(body), datetime.now(UTC).isoformat(timespec="milliseconds")
+        text, at = write_body(body), datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._writing(f"the journal {self.path} cannot be written"):
             number, previous = self._head(run)
-            event = Event(run, number + 1, at, body, previous, chain(run, number + 1, at, text, previous))
+            event = Event(run, number + 1, at, body, previous, chain(run, number + 1, at, text, previous), text)
             row = (run, event.number, at, body.kind, text, previous, event.hash)
             if durable:
                 self._db.execute("PRAGMA synchronous=FULL")
@@ -120,7 +120,7 @@ class Journal:
                 )
             )
         return [
-            Event(run, cast("int", n), str(at), read_body(str(body)), str(before), str(own))
+            Event(run, cast("int", n), str(at), read_body(str(body)), str(before), str(own), str(body))
             for n, at, body, before, own in rows
         ]
 
