@@ -12,6 +12,8 @@ from bridle.cli.common import JsonOption, print_json, settings, stderr, stdout
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+SPANS = 500
+"""Spans sent at once."""
 By: TypeAlias = Literal["skill", "model", "tool", "task"]
 
 
@@ -104,24 +106,20 @@ def send(
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
     except ImportError:
         raise UsageError("this needs OpenTelemetry", hint="pip install 'bridle[otel]'") from None
-    exporter = OTLPSpanExporter(endpoint=f"{to.rstrip('/')}/v1/traces", timeout=10)
-    failed = list[int]()
-
-    class Watched(SpanExporter):
-        def export(self, spans: object) -> SpanExportResult:
-            result = exporter.export(spans)  # type: ignore[arg-type]
-            failed.extend([1] * (result is not SpanExportResult.SUCCESS))
-            return result
-
     with Journal(settings().journal) as journal:
         events = journal.events(found := journal.find(run))
-    provider = TracerProvider(resource=Resource({"service.name": "bridle"}))
-    provider.add_span_processor(SimpleSpanProcessor(Watched()))
+    provider, made = TracerProvider(resource=Resource({"service.name": "bridle"})), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(made))
     count = spans(found, events, provider.get_tracer("bridle"), content=content)
-    provider.shutdown()
-    if failed:
-        raise UsageError(f"{to} did not take the run", hint="is a collector listening there? OTLP over HTTP, port 4318")
+    finished, exporter = made.get_finished_spans(), OTLPSpanExporter(f"{to.rstrip('/')}/v1/traces", timeout=10)
+    for start in range(0, len(finished), SPANS):
+        if exporter.export(finished[start : start + SPANS]) is not SpanExportResult.SUCCESS:
+            raise UsageError(
+                f"{to} did not take the run", hint="is a collector listening there? OTLP over HTTP, port 4318"
+            )
+    exporter.shutdown()
     stdout().print(f"{found}: {count} spans to {to}", highlight=False)
