@@ -55,34 +55,38 @@ PAYEES = ["get_scheduled_transactions[*].recipient", "get_most_recent_transactio
 FILES = ["list_files[*].id_", "search_files[*].id_", "search_files_by_filename[*].id_", "create_file.id_"]
 RULES: dict[str, list[dict[str, Any]]] = {
     "workspace": [
-        {"tools": ["send_email"], "trusted": ["recipients", "cc", "bcc"], "sources": CONTACTS},
+        {"tools": ["send_email"], "trusted": ["recipients", "cc", "bcc"], "trusted_from": CONTACTS},
         {
             "tools": ["*_email"],
             "trusted": ["email_id"],
-            "sources": ["search_emails[*].id_", "get_unread_emails[*].id_"],
+            "trusted_from": ["search_emails[*].id_", "get_unread_emails[*].id_"],
         },
-        {"tools": ["*calendar_event*"], "trusted": ["participants"], "sources": [*CONTACTS, *INVITED]},
-        {"tools": ["*calendar_event*"], "trusted": ["event_id"], "sources": [f"{it}.id_" for it in EVENTS]},
-        {"tools": ["*_file*"], "trusted": ["file_id"], "sources": FILES},
-        {"tools": ["share_file"], "trusted": ["email"], "sources": CONTACTS},
+        {"tools": ["*calendar_event*"], "trusted": ["participants"], "trusted_from": [*CONTACTS, *INVITED]},
+        {"tools": ["*calendar_event*"], "trusted": ["event_id"], "trusted_from": [f"{it}.id_" for it in EVENTS]},
+        {"tools": ["*_file*"], "trusted": ["file_id"], "trusted_from": FILES},
+        {"tools": ["share_file"], "trusted": ["email"], "trusted_from": CONTACTS},
     ],
     "travel": [
-        {"tools": ["send_email"], "trusted": ["recipients", "cc", "bcc"], "sources": ["get_user_information.Email"]},
-        {"tools": ["*calendar_event*"], "trusted": ["participants"], "sources": INVITED},
-        {"tools": ["*calendar_event*"], "trusted": ["event_id"], "sources": [f"{it}.id_" for it in EVENTS]},
-        {"tools": ["reserve_hotel"], "trusted": ["hotel"], "sources": ["get_all_hotels_in_city"]},
-        {"tools": ["reserve_restaurant"], "trusted": ["restaurant"], "sources": ["get_all_restaurants_in_city"]},
-        {"tools": ["reserve_car*"], "trusted": ["company"], "sources": ["get_all_car_rental_companies_in_city"]},
+        {
+            "tools": ["send_email"],
+            "trusted": ["recipients", "cc", "bcc"],
+            "trusted_from": ["get_user_information.Email"],
+        },
+        {"tools": ["*calendar_event*"], "trusted": ["participants"], "trusted_from": INVITED},
+        {"tools": ["*calendar_event*"], "trusted": ["event_id"], "trusted_from": [f"{it}.id_" for it in EVENTS]},
+        {"tools": ["reserve_hotel"], "trusted": ["hotel"], "trusted_from": ["get_all_hotels_in_city"]},
+        {"tools": ["reserve_restaurant"], "trusted": ["restaurant"], "trusted_from": ["get_all_restaurants_in_city"]},
+        {"tools": ["reserve_car*"], "trusted": ["company"], "trusted_from": ["get_all_car_rental_companies_in_city"]},
     ],
     "banking": [
-        {"tools": ["send_money", "*_transaction"], "trusted": ["recipient"], "sources": PAYEES},
-        {"tools": ["*_transaction"], "trusted": ["id"], "sources": ["get_scheduled_transactions[*].id"]},
+        {"tools": ["send_money", "*_transaction"], "trusted": ["recipient"], "trusted_from": PAYEES},
+        {"tools": ["*_transaction"], "trusted": ["id"], "trusted_from": ["get_scheduled_transactions[*].id"]},
         {"tools": ["update_password"], "trusted": ["password"]},
     ],
     "slack": [
-        {"tools": ["send_direct_message"], "trusted": ["recipient"], "sources": USERS},
-        {"tools": ["*channel*"], "trusted": ["channel"], "sources": CHANNELS},
-        {"tools": ["add_user_to_channel", "remove_*"], "trusted": ["user"], "sources": USERS},
+        {"tools": ["send_direct_message"], "trusted": ["recipient"], "trusted_from": USERS},
+        {"tools": ["*channel*"], "trusted": ["channel"], "trusted_from": CHANNELS},
+        {"tools": ["add_user_to_channel", "remove_*"], "trusted": ["user"], "trusted_from": USERS},
         {"tools": ["invite_*"], "trusted": ["user", "user_email"]},
         {"tools": ["*_webpage"], "trusted": ["url"]},
     ],
@@ -201,7 +205,7 @@ def levels(suite: str) -> dict[str, tuple[Policy, bool]]:
     """Policies, stricter and stricter, each with whether there is a scope."""
     rules = RULES[suite]
     handles = Policy.model_validate({"rule": rules})
-    words = Policy.model_validate({"rule": [{**it, "sources": []} for it in rules]})
+    words = Policy.model_validate({"rule": [{**it, "trusted_from": []} for it in rules]})
     return {
         "nothing": (Policy(), False),
         "scope": (Policy(), True),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,10 +26,10 @@ from bridle.grammar.finite import wordy
 from bridle.grammar.observed import Observed, held_to_results, values_at
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, StepTaken
-from bridle.policy import Policy
+from bridle.policy import STRICTNESS, Policy, Rule
 from bridle.replay import replay
 from bridle.skill import skill_from
-from bridle.tool import tool
+from bridle.tool import Tool, tool
 
 
 @tool(effect="pure")
@@ -112,7 +114,7 @@ def test_what_leads_nowhere_is_told_so(path: str) -> None:
     with pytest.raises(UsageError, match="leads into no result"):
         Observed(path)
     with pytest.raises(ValueError, match="leads into no result"):
-        Policy.model_validate({"sources": [path]})
+        Policy.model_validate({"trusted_from": [path]})
 
 
 SCALARS = st.one_of(st.text(), st.integers(), st.booleans())
@@ -186,16 +188,61 @@ def test_a_rule_may_begin_once_something_was_read(
     assert ("send" in [it.tool for it in result.calls]) == sent
 
 
+WORDS = st.sampled_from(["allow", "ask", "deny"])
+LATER = st.builds(
+    Rule,
+    tools=st.lists(st.sampled_from(["send", "s*", "*", "find_people"]), min_size=1, max_size=2),
+    after=st.sampled_from([[], ["read_*"], ["find_people"], ["*"]]),
+    then=WORDS,
+    args=st.sampled_from([{}, {"properties": {"to": {"maxLength": 3}}}]),
+    trusted=st.sampled_from([[], ["to"]]),
+    trusted_from=st.sampled_from([[], ["find_people[*].mail"]]),
+    calls=st.sampled_from([None, 0, 2]),
+)
+
+
+@given(st.builds(Policy, default=WORDS, unsafe=WORDS, rule=st.lists(LATER, max_size=4)), st.sampled_from(TOOLS))
+def test_nothing_that_was_read_allows_more(told: Policy, one: Tool) -> None:
+    seen = [told.verdict(one, sources=read) for read in ((), ("read_page",), ("read_page", "find_people"))]
+    for before, later in pairwise(seen):
+        assert STRICTNESS.index(later.word) >= STRICTNESS.index(before.word)
+        assert all(it in later.narrowings for it in before.narrowings)
+        assert before.calls is None or (later.calls is not None and later.calls <= before.calls)
+        for name, places in before.trusted.items():
+            assert set(later.trusted[name]) <= set(places)
+
+
+def test_a_later_rule_leaves_the_default_in_force(tmp_path: Path, journal: Journal) -> None:
+    told: dict[str, Any] = {"unsafe": "deny", "rule": [{"tools": ["send"], "after": ["read_*"], "then": "ask"}]}
+    result = run([READ, call("send", to="Bo", text="x"), DONE], tmp_path, journal, told)
+    assert [it.tool for it in result.calls] == ["read_page"]
+    assert result.question is None
+
+
+def test_an_error_of_a_delegate_carries_what_it_read(tmp_path: Path, journal: Journal) -> None:
+    async def inner(context: Context) -> str:
+        """Read, and fail with what it says."""
+        raise ValueError((await context.call("read_page", page="b")).text)
+
+    async def outer(context: Context) -> str:
+        """Go on with the error."""
+        with suppress(ValueError):
+            await context.delegate(inner, "look")
+        return str(sorted(context.sources))
+
+    assert run([], tmp_path, journal, skill=outer).answer == "['read_page']"
+
+
 def test_places_in_results_can_be_trusted(tmp_path: Path, journal: Journal) -> None:
     """An address that the address book holds, but not one that a page names."""
-    told: dict[str, Any] = {"sources": ["find_people[*].mail"], "rule": [{"tools": ["send"], "trusted": ["to"]}]}
+    told: dict[str, Any] = {"trusted_from": ["find_people[*].mail"], "rule": [{"tools": ["send"], "trusted": ["to"]}]}
     replies = [FIND, READ, call("send", to="mallory@evil.com", text="x"), DONE]
     assert all("mallory" not in str(it.args.get("to")) for it in run(replies, tmp_path, journal, told).calls)
     replies = [FIND, READ, call("send", to="bo@example.com", text="x"), DONE]
     assert [it.args["to"] for it in run(replies, tmp_path, journal, told).calls if it.tool == "send"] == [
         "bo@example.com"
     ]
-    del told["sources"]
+    del told["trusted_from"]
     assert all("@" not in str(it.args.get("to")) for it in run(replies, tmp_path, journal, told).calls)
 
 
@@ -244,6 +291,10 @@ class Wordy(BaseModel):
         ({"type": "string", "format": "date"}, ""),
         ({"type": "string", "pattern": "^[a-z]{3}$"}, "it"),
         ({"$ref": "#"}, "it"),
+        ({"type": "object", "properties": {"a": {"type": "boolean"}}}, "it"),
+        ({"type": "object", "properties": {"a": {"type": "boolean"}}, "additionalProperties": False}, ""),
+        ({"type": "array", "prefixItems": [{"type": "string"}], "items": False, "maxItems": 1}, "[]"),
+        (tuple[bool, str], "[]"),
         ({}, "it"),
     ],
 )

@@ -272,6 +272,15 @@ def test_an_approval_that_comes_too_late_is_asked_for_again(tmp_path: Path, jour
         assert "was good for 0.3 s" in late.reason
         assert agent.resume(waiting.id, "yes").status is Status.DONE
 
+    with scripted_model([json.dumps(it) for it in SEND]) as model:
+        agent = Agent(model, workspace=tmp_path, journal=journal, tools=TOOLS, settings=chosen)
+        waiting = agent.run("go")
+        time.sleep(0.4)
+        there = Agent(
+            model, workspace=tmp_path, journal=journal, tools=TOOLS, settings=chosen, answer=lambda question: "yes"
+        )
+        assert there.resume(waiting.id).status is Status.DONE, "who is asked anew has the whole time again"
+
     def slow(question: str) -> str:
         time.sleep(0.4)
         return "yes"

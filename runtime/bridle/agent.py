@@ -24,6 +24,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -38,11 +39,25 @@ from bridle.course import Course
 from bridle.delegate import Work
 from bridle.errors import BridleError, Misread, UsageError
 from bridle.how import StepSettings
-from bridle.journal import Event, Journal, Offered, Past, RunEnded, RunStarted, Said, Status, Tokens, beginning, ending
+from bridle.journal import (
+    Event,
+    Journal,
+    Offered,
+    Past,
+    RunEnded,
+    RunStarted,
+    Said,
+    Status,
+    Tokens,
+    beginning,
+    ending,
+    last_own,
+)
 from bridle.journal.store import new_run
+from bridle.person import Ask, Letter, Person
 from bridle.prompt import Message
 from bridle.record import Recorder, told
-from bridle.resume import Ask, answering, way_of
+from bridle.resume import way_of
 from bridle.scope import choose_scope
 from bridle.skill import Skill
 from bridle.tool import Service, Tool
@@ -244,11 +259,13 @@ class Agent:
                 f"the skill '{started.skill}' is not what it was when the run {run} began",
                 hint=f"bridle runs fork {run} does it with the skill as it is now",
             )
-        asked = ended.question if ended is not None else None
-        person = self._answer if answer is None else answering(asked, answer, self._answer)
-        return await self.revisit(started, Past(events), Recorder(self.journal, run, self._on_event, events), person)
+        letter = None
+        if answer is not None and (last := last_own(events)) is not None:
+            asked = ended.question if ended is not None else None
+            letter = Letter(answer, asked, datetime.fromisoformat(last.at))
+        return await self.revisit(started, Past(events), Recorder(self.journal, run, self._on_event, events), letter)
 
-    async def revisit(self, started: RunStarted, past: Past, recorder: Recorder, person: Ask | None = None) -> Run:
+    async def revisit(self, started: RunStarted, past: Past, recorder: Recorder, letter: Letter | None = None) -> Run:
         """Do a run's skill once more over what it did before; what it did not is done now, and recorded.
 
         Raises:
@@ -256,7 +273,7 @@ class Agent:
         """
         history = [Message(it.role, it.content, sources=frozenset(it.sources)) for it in started.history]
         messages = [*history, Message("user", started.task)]
-        context, work = self._context(recorder, started.task, messages, past, person)
+        context, work = self._context(recorder, started.task, messages, past, letter)
         return await self._work(context, work)
 
     def _context(
@@ -265,15 +282,14 @@ class Agent:
         task: str,
         messages: list[Message],
         past: Past,
-        person: Ask | None = None,
+        letter: Letter | None = None,
     ) -> tuple[Context, Work[str]]:
-        asks = person or self._answer
         course = Course(
             recorder,
             Bounds(self.limits),
             self.settings,
             self._services,
-            asks,
+            Person(self._answer, letter),
             self._on_progress,
             past,
             people=[task],

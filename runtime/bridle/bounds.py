@@ -151,6 +151,11 @@ class Bounds:
         self._told = len(self.calls)
         return self._results
 
+    def worked(self, place: str) -> dict[int, CallMade]:
+        """The calls of one conversation, by their numbers, that did not fail and were not taken back."""
+        calls = {it.place.removeprefix(place): it for it in self.calls if it.ok and it.place.startswith(place)}
+        return {int(it): made for it, made in calls.items() if it.isdigit() and made.key not in self.undone}
+
     def uses(self, tool: str) -> int:
         """How often a tool was used."""
         return self._uses[tool]

@@ -7,32 +7,29 @@ run's bounds before it begins and journals what came of it, so that a skill is o
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
-from bridle.bounds import Bounds, CallMade, Ended
+from bridle.bounds import CallMade, Ended
 from bridle.brief import arguments, brief
-from bridle.course import Course
+from bridle.conversation import Conversation
 from bridle.decide import PLAIN, Calibration, Decision
-from bridle.delegate import NOBODY, Delegate, Delegates, Work
+from bridle.delegate import Delegate, Work
 from bridle.errors import UsageError, describe
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Answer, Call
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
-from bridle.how import How, asked, shown
+from bridle.how import How
 from bridle.journal import Delegated, Noted, Returned, Ruled, Status
 from bridle.policy import PolicyError
-from bridle.prompt import Message, Role, sources
+from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
-from bridle.shots import Shot
-from bridle.step import Outcome, Step
 from bridle.tool import Observation, Tool
 from bridle.turn import Writer
 from bridle.vote import Vote
@@ -45,43 +42,8 @@ ASKED = 3
 """How often a person is asked for a value of a type before the run gives up."""
 
 
-@dataclass
-class Context:
-    """One run under way. `messages` are the conversation the model sees, without thinking."""
-
-    course: Course
-    task: str
-    model: Writer
-    tools: Sequence[Tool]
-    instructions: str = ""
-    messages: list[Message] = field(default_factory=list[Message])
-    catalogue: Delegates = NOBODY
-    """The skills that a task can be given to."""
-    shots: Sequence[Shot] = ()
-    """Examples of what is to be done about requests."""
-    skill: str = ""
-    """The name of the skill at work."""
-    place: str = ""
-    """Where in its run it is: empty, or the verb that it was made for, as `parallel#1.2/`."""
-
-    learned: frozenset[str] = frozenset()
-    """The tools whose results others told it of: whoever gave it its task, or did one for it."""
-
-    def __post_init__(self) -> None:
-        self._verbs: Counter[str] = Counter()
-        self._calls = 0
-        self._worked = dict[int, tuple[str, JsonValue]]()
-        """What calls of this conversation came to that did not fail, by number."""
-
-    @property
-    def sources(self) -> frozenset[str]:
-        """The tools whose results all that is said from here on may depend on: the label of the next value."""
-        return self.learned | sources(self.messages)
-
-    @property
-    def bounds(self) -> Bounds:
-        """What the run has spent of what it may."""
-        return self.course.bounds
+class Context(Conversation):
+    """One run under way, and what can be done in it."""
 
     def equip(self, skill: Delegate, tools: Sequence[str] | None = None) -> Work[str]:
         """Take on what a skill brings and allows: instructions, examples, its own tools, which replace others of their
@@ -117,26 +79,10 @@ class Context:
             UsageError: there is no such tool, or nothing was said that it could be called with.
             PolicyError: the policy leaves nothing of that tool.
         """
-        offered, path = self.tools if tool is None else [self._tool(tool)], self._path("act")
-        said = arguments(offered, self.messages, self.bounds.results, copies=self.model.card.prompt.copies)
-        if tool is not None and tool not in said:
-            raise UsageError(f"nothing was said that {tool} could be called with")
-        held = self.course.allowed(path, offered, self.skill, said, self.sources)
-        if tool is not None and tool not in held:
-            raise PolicyError(f"the policy leaves nothing of {tool} here")
-        offered = [it for it in offered if it.name in held or it.name not in said]
-        if tool is not None and within is not None:
-            held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
-        form = Actions(
-            held,
-            self.course.settings.format,
-            self.model.style,
-            {it.name: it.check for it in offered},
-            () if tool else ("answer", "ask"),
-            sorted(self._worked) if self.course.settings.policy.cite else (),
-        )
+        path = self._path("act")
+        form, offered = self._offer(path, tool, within)
         if self.shots and not self.model.card.prompt.terse:
-            known = [it for it in self.shots if (it.tool in held if it.tool else tool is None)]
+            known = [it for it in self.shots if (it.tool in form.tools if it.tool else tool is None)]
             how = {"examples": [(it.request, form.spell(it.action)) for it in known], **how}
         step = self._written(form, offered, **how)
         outcome = await self.course.step(path, step, how.get("model", self.model))
@@ -152,6 +98,30 @@ class Context:
             self.bounds.came_to(action, "cut off")
             return await self.act(tool, within=within, **how)
         return action
+
+    def _offer(
+        self, path: str, tool: str | None, within: Mapping[str, JsonValue] | None
+    ) -> tuple[Actions, Sequence[Tool]]:
+        """What can be said of the tools that there are (or one), after what was said and the policy; and these."""
+        tools, settings = self.tools if tool is None else [self._tool(tool)], self.course.settings
+        said = arguments(tools, self.messages, self.bounds.results, copies=self.model.card.prompt.copies)
+        if tool is not None and tool not in said:
+            raise UsageError(f"nothing was said that {tool} could be called with")
+        held = self.course.allowed(path, tools, self.skill, said, self.sources)
+        if tool is not None and tool not in held:
+            raise PolicyError(f"the policy leaves nothing of {tool} here")
+        offered = [it for it in tools if it.name in held or it.name not in said]
+        if tool is not None and within is not None:
+            held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
+        form = Actions(
+            held,
+            settings.format,
+            self.model.style,
+            {it.name: it.check for it in offered},
+            () if tool else ("answer", "ask"),
+            sorted(self.bounds.worked(self.place)) if settings.policy.cite else (),
+        )
+        return form, offered
 
     async def reply(self, question: str = "", **how: Unpack[How]) -> str:
         """Let the model answer in free text."""
@@ -176,7 +146,7 @@ class Context:
         """
         path, form = self._path("decide"), Choice(list(options))
         system = brief(self.instructions, (), form, None, terse=self.model.card.prompt.terse)
-        messages = [Message("system", system), *self.messages, Message("user", question)]
+        messages = [Message("system", system, sources=self.sources), *self.messages, Message("user", question)]
         if (weighed := await self.course.weigh(path, messages, form, self.model, calibration)) is not None:
             return weighed
         chosen = await self.course.step(path, self._written(form, (), question), self.model)
@@ -240,8 +210,6 @@ class Context:
         tool, place = self._tool(call.tool), f"{self.place}{self._calls}"
         observation = await self.course.call(place, call, tool, self.skill, self.sources)
         self.learned |= {tool.name}
-        if observation.ok:
-            self._worked[self._calls] = tool.name, observation.value
         cite = observation.ok and self.course.settings.policy.cite
         self._say("tool", f"[{self._calls}] {observation.text}" if cite else observation.text)
         self.bounds.came_to(call, observation.text)
@@ -314,8 +282,10 @@ class Context:
         else:
             function, name = child.equip(work, tools), work.name
         self.course.tell(Delegated(path=path, to=name, task=task))
-        result = await function(child)
-        self.learned |= child.sources
+        try:
+            result = await function(child)
+        finally:  # what an error says may be what a result said
+            self.learned |= child.sources
         self.course.tell(Returned(path=path, value=as_json(result)))
         return result
 
@@ -345,59 +315,7 @@ class Context:
         """Why the policy does not let an answer stand."""
         policy, calls = self.course.settings.policy, self.bounds.results
         if policy.cite:
-            calls = dict[str, list[JsonValue]]()
-            for tool, result in (self._worked[it] for it in answer.cites):
-                calls.setdefault(tool, []).append(result)
+            worked, calls = self.bounds.worked(self.place), dict[str, list[JsonValue]]()
+            for made in (worked[it] for it in answer.cites):
+                calls.setdefault(made.tool, []).append(made.result)
         return policy.unfounded(answer.text, calls)
-
-    def _say(self, role: Role, content: str, thinking: str = "") -> None:
-        """Go on with the conversation."""
-        self.messages.append(Message(role, content, thinking, self.sources))
-
-    def _branch(self, verb: str, instructions: str, messages: list[Message]) -> Context:
-        place = f"{self._path(verb)}/"
-        return replace(self, instructions=instructions, messages=messages, learned=self.sources, place=place)
-
-    def _path(self, verb: str) -> str:
-        """The next place of a verb, as `act#2` or `delegate#1/act#1`."""
-        self._verbs[verb] += 1
-        return f"{self.place}{verb}#{self._verbs[verb]}"
-
-    def _tool(self, name: str) -> Tool:
-        tool = next((tool for tool in self.tools if tool.name == name), None)
-        if tool is None:
-            raise UsageError(f"there is no tool '{name}'; there are: {', '.join(tool.name for tool in self.tools)}")
-        return tool
-
-    async def _step(
-        self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]
-    ) -> Outcome[T]:
-        """Take one step; see `Course.step`."""
-        path, step = self._path(verb), self._written(form, tools, question, **how)
-        return await self.course.step(path, step, how.get("model", self.model))
-
-    def _written(self, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]) -> Step[T]:
-        """A step that goes on with the conversation.
-
-        Raises:
-            Ended: a bound of the run is met.
-        """
-        course, settings, bounds = self.course, self.course.settings, self.bounds
-        left, thinking = bounds.left(), how.get("thinking", settings.thinking)
-        told = "\n\n".join(filter(None, (self.instructions, how.get("instructions", ""))))
-        model = how.get("model", self.model)
-        system = brief(told, tools, form, thinking, terse=model.card.prompt.terse)
-        return Step(
-            messages=[Message("system", system, sources=self.sources), *shown(how), *self.messages, *asked(question)],
-            form=form,
-            thinking=thinking,
-            sampling=settings.sampling(model, thinking, bounds.steps),
-            max_tokens=min(how.get("tokens", bounds.limits.step_tokens), bounds.limits.step_tokens, left),
-            constrain=settings.constrain,
-            retries=settings.retries,
-            total_tokens=left,
-            fallback=settings.fallback,
-            session=course.recorder.run,
-            deadline=bounds.deadline,
-            on_progress=course.listen,
-        )

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -40,6 +39,7 @@ from bridle.journal import (
 )
 from bridle.journal.replay import DOUBT
 from bridle.model import Model
+from bridle.person import Person
 from bridle.policy import PolicyError, Verdict, Word
 from bridle.prompt import Message, Prompt
 from bridle.prompt import sources as sources_of
@@ -60,8 +60,7 @@ class Course:
     bounds: Bounds
     settings: StepSettings
     services: Mapping[type[Service], Service]
-    person: Callable[[str], str | Awaitable[str | None] | None] | None = None
-    """Asks the person; without one (or if it gives None) a question pauses the run."""
+    person: Person = field(default_factory=Person)
     listen: Callable[[Progress], None] | None = None
     """Hears signs of life, on the engine's thread."""
     past: Past = field(default_factory=Past)
@@ -135,7 +134,9 @@ class Course:
             start = time.monotonic()
             decision = await choose(messages, choice, model, calibration, session=self.recorder.run)
             question, seconds = messages[-1].content, time.monotonic() - start
-            self.recorder.decision(path, question, choice.options, decision, asked=asked, seconds=seconds)
+            self.recorder.decision(
+                path, question, choice.options, decision, asked=asked, sources=sources_of(messages), seconds=seconds
+            )
         else:
             return None
         self.bounds.spend((), steps=1)
@@ -147,12 +148,12 @@ class Course:
         tools: Sequence[Tool],
         skill: str,
         schemas: Mapping[str, Schema],
-        read: Collection[str] = (),
+        sources: Collection[str] = (),
     ) -> dict[str, Schema]:
-        """What the policy leaves of the arguments of some tools to a skill that has read what came of others; those
-        that it takes away are left out."""
+        """What the policy leaves of the arguments of some tools to a skill that has read what came of others, its
+        sources; those that it takes away are left out."""
         policy = self.settings.policy
-        verdicts = {it.name: self._scoped(policy.verdict(it, skill, read)) for it in tools if it.name in schemas}
+        verdicts = {it.name: self._scoped(policy.verdict(it, skill, sources)) for it in tools if it.name in schemas}
         if all(it.plain for it in verdicts.values()):
             return dict(schemas)
         self.tell(Ruled(path=path, verdicts={name: str(it) for name, it in verdicts.items() if not it.plain}))
@@ -270,14 +271,11 @@ class Course:
             _same(path, known.question, question)
             self.people.append(known.text)
             return known.text
-        before, now = self.past.asked(question), datetime.now(UTC)
-        said = self.person(question) if self.person else None
-        answer = said if said is None or isinstance(said, str) else await said
+        answer, seconds = await self.person.answer(question)
         if answer is None:
             raise Ended(status, "it has a question", question)
-        asked = datetime.fromisoformat(before) if before else now
-        if within is not None and (late := (datetime.now(UTC) - asked).total_seconds()) > within:
-            raise Ended(status, f"the answer came after {late:.0f} s, and was good for {within:g} s", question)
+        if within is not None and seconds > within:
+            raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
         self.recorder.event(Heard(path=path, question=question, text=answer))
         self.people.append(answer)
         return answer

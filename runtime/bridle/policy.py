@@ -9,7 +9,7 @@
     then = "ask"                      # allow, ask, deny
     after = ["read_*"]                # only once something of these tools was read; a result is data, and may lie
     trusted = ["to"]                  # arguments that only a person's own words may fill,
-    sources = ["find_people[*].mail"] # or what stands there in results
+    trusted_from = ["find_people[*].mail"]    # or what stands there in results
     calls = 3                         # of each of these tools, in a run
     [rule.args]                       # a JSON Schema that the arguments have to fit beside their own
     properties.to.pattern = "@example\\\\.com$"
@@ -35,13 +35,14 @@ from bridle.errors import BridleError, FormatError, GrammarError, UsageError, de
 from bridle.grammar.action import Call
 from bridle.grammar.check import checker
 from bridle.grammar.hold import hold
-from bridle.grammar.keywords import Schema
+from bridle.grammar.keywords import Schema, without
 from bridle.grammar.observed import NOTHING, Results, read_path, values_at
-from bridle.grammar.span import MARK, pattern_of
+from bridle.grammar.span import MARK, apart, pattern_of
 from bridle.tool import Effect, Tool
 
 Word: TypeAlias = Literal["allow", "ask", "deny"]
-_STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
+STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
+"""Words, the strictest last."""
 
 
 class PolicyError(BridleError):
@@ -81,12 +82,12 @@ class Rule(_Told):
     then: Word = "allow"
     args: dict[str, JsonValue] = {}
     trusted: list[str] = []
-    sources: list[Annotated[str, AfterValidator(_is_path)]] = []
+    trusted_from: list[Annotated[str, AfterValidator(_is_path)]] = []
     calls: Annotated[int, Field(ge=0)] | None = None
 
-    def names(self, tool: str, skill: str, read: Collection[str] = ()) -> bool:
-        """Whether it is about a tool, used by a skill that has read what came of some tools."""
-        if self.after and not any(_like(it, self.after) for it in read):
+    def names(self, tool: str, skill: str, sources: Collection[str] = ()) -> bool:
+        """Whether it is about a tool, used by a skill that has read what came of others, its sources."""
+        if self.after and not any(_like(it, self.after) for it in sources):
             return False
         return _like(tool, self.tools) and (not self.skills or _like(skill, self.skills))
 
@@ -106,14 +107,14 @@ class Policy(_Told):
     """All rules. Without any, everything is as tools have it."""
 
     default: Word = "allow"
-    """For tools that no rule names."""
+    """For tools that no rule names, or only such as hold after something was read."""
     unsafe: Word = "allow"
     """For those of them whose every call counts."""
     approval_seconds: Annotated[float, Field(gt=0)] | None = None
     """How long after it was asked for an approval is taken; for ever if not given."""
     scope: Literal["open", "task"] = "open"
     """Whether the tools that a run may use are chosen before it reads anything but the task."""
-    sources: list[Annotated[str, AfterValidator(_is_path)]] = []
+    trusted_from: list[Annotated[str, AfterValidator(_is_path)]] = []
     """Places in results that may fill any trusted argument (`bridle.grammar.observed`)."""
     cite: bool = False
     """Whether an answer has to name the calls that it stands on, once there are any."""
@@ -138,25 +139,26 @@ class Policy(_Told):
                 return f"the answer says {said[0]!r}: that needs a call of {' or '.join(claim.needs)}{shown}"
         return ""
 
-    def _sources(self, name: str, rules: Sequence[Rule]) -> tuple[str, ...]:
+    def _trusted_from(self, name: str, rules: Sequence[Rule]) -> tuple[str, ...]:
         """The places that all rules which hold an argument agree on."""
-        first, *others = [it.sources for it in rules if name in it.trusted]
-        return (*self.sources, *(it for it in first if all(it in other for other in others)))
+        first, *others = [it.trusted_from for it in rules if name in it.trusted]
+        return (*self.trusted_from, *(it for it in first if all(it in other for other in others)))
 
-    def verdict(self, tool: Tool, skill: str = "", read: Collection[str] = ()) -> Verdict:
-        """What holds for a tool, used by a skill, once it has read what came of some tools."""
-        rules = [(number, it) for number, it in enumerate(self.rule, 1) if it.names(tool.name, skill, read)]
+    def verdict(self, tool: Tool, skill: str = "", sources: Collection[str] = ()) -> Verdict:
+        """What holds for a tool, used by a skill, once it has read what came of others, its sources."""
+        rules = [(number, it) for number, it in enumerate(self.rule, 1) if it.names(tool.name, skill, sources)]
         words: list[Word] = [it.then for _, it in rules]
-        if not rules:
-            words = [self.default, self.unsafe] if tool.effect is Effect.UNSAFE else [self.default]
+        by_default = all(it.after for _, it in rules)  # what holds later takes nothing back of what held before
+        if by_default:
+            words += (self.default, self.unsafe) if tool.effect is Effect.UNSAFE else (self.default,)
         calls = [it.calls for _, it in rules if it.calls is not None]
         return Verdict(
             tool=tool.name,
-            word=max(words, key=_STRICTNESS.index),
+            word=max(words, key=STRICTNESS.index),
             narrowings=tuple(it.args for _, it in rules if it.args),
-            trusted={name: self._sources(name, [it for _, it in rules]) for _, it in rules for name in it.trusted},
+            trusted={name: self._trusted_from(name, [it for _, it in rules]) for _, it in rules for name in it.trusted},
             calls=min(calls, default=None),
-            rules=tuple(f"rule {number}" for number, _ in rules) or ("default",),
+            rules=(*(f"rule {number}" for number, _ in rules), *(["default"] if by_default else [])),
         )
 
 
@@ -208,20 +210,20 @@ class Verdict:
         """
         if self.word == "deny":
             return None
-        properties = dict(cast("Mapping[str, JsonValue]", schema.get("properties", {})))
-        for name in self.trusted.keys() & properties.keys():
-            told = _trusted(cast("Schema", properties[name]), self._texts(name, said, results), name)
-            if told is not False:
-                properties[name] = told
-            elif name in cast("list[str]", schema.get("required") or []):
-                return None
-            else:
-                del properties[name]
-        held: Schema = {**schema, "properties": properties}
+        properties = cast("Mapping[str, dict[str, JsonValue]]", schema.get("properties", {}))
+        told = {
+            name: _trusted(properties[name], self._texts(name, said, results), name)
+            for name in properties
+            if name in self.trusted
+        }
+        parts: dict[str, JsonValue] = {**properties, **told}
+        held = without({**schema, "properties": parts}, {name for name, it in told.items() if it is False})
+        if held is False:
+            return None
         if self.narrowings:
             held = {"allOf": cast("JsonValue", [held, *self.narrowings])}
         try:
-            hold(held)
+            hold(apart(held)[0])  # as `Actions` does, so that it is found out once
         except GrammarError:  # nothing fits: no number was said, or the rules leave none
             return None
         return held

@@ -1,10 +1,9 @@
-"""How a run was gone about, for its record and from it; and a person who answers the question that it waits with."""
+"""How a run was gone about, for its record and from it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from pydantic import JsonValue
 
@@ -15,9 +14,6 @@ from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import RunStarted, Way
 from bridle.policy import Policy
-
-Ask: TypeAlias = Callable[[str], str | Awaitable[str | None] | None]
-"""Asks a person, now or in a while; None if nobody is there."""
 
 
 def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
@@ -56,16 +52,3 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
     )
     limits = Limits(way.steps, way.tokens, way.seconds, way.calls_per_tool, way.step_tokens)
     return settings, limits, Card.model_validate(way.card)
-
-
-def answering(asked: str | None, answer: str, otherwise: Ask | None) -> Ask:
-    """Says the answer to the question that a run waits with (the next one, if that is not known), and leaves others to
-    who was there to answer."""
-    due = [answer]
-
-    def person(question: str) -> str | Awaitable[str | None] | None:
-        if due and asked in (None, question):
-            return due.pop()
-        return otherwise(question) if otherwise else None
-
-    return person

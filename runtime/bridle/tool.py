@@ -16,15 +16,13 @@ A tool declares its *effect*, so that whoever runs it knows what a repetition wo
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import inspect
 import json
-import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, Literal, cast, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
@@ -32,12 +30,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from bridle.errors import BridleError, ToolError, UsageError, describe
 from bridle.grammar.keywords import Schema
 from bridle.grammar.parameters import noted, parameters
+from bridle.running import run
 
 RESULT_LIMIT = 6_000
 """Characters of a result that the model is shown; the journal keeps all of it."""
-
-PAUSE = 0.2
-"""Seconds before a call is made again for the first time."""
 
 
 class Effect(StrEnum):
@@ -137,7 +133,9 @@ class Tool:
         try:
             known = {Teller: Teller(), **(services or {})}
             values = self.check(args) | _hand_over(self, known)
-            result = await _again(self, values, cast("Teller", known[Teller]))
+            result = await run(
+                partial(self.function, **values), self.timeout, self.retries, cast("Teller", known[Teller])
+            )
             if self.doubt and (why := self.doubt(result)):
                 raise ToolError(f"{self.name} gave a result that is not believed: {why}")
             value = cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json"))
@@ -303,60 +301,3 @@ def _hand_over(tool: Tool, services: Mapping[type[Service], Service]) -> dict[st
     if missing:
         raise ToolError(f"{tool.name} needs {', '.join(missing)}, which this run does not have")
     return {name: services[kind] for name, kind in tool.services.items()}
-
-
-async def _again(tool: Tool, values: Mapping[str, object], tell: Teller) -> object:
-    """Run a tool until it worked, or was run as often as it may be."""
-    for number in range(tool.retries):
-        try:
-            return await _run(tool, values)
-        except (TimeoutError, OSError) as error:
-            pause = PAUSE * 2**number
-            tell(f"{tool.name} failed ({type(error).__name__}), again in {pause:g} s", number + 1, tool.retries)
-            await asyncio.sleep(pause)
-    return await _run(tool, values)
-
-
-async def _run(tool: Tool, values: Mapping[str, object]) -> object:
-    if inspect.iscoroutinefunction(tool.function):
-        return await asyncio.wait_for(cast("Awaitable[object]", tool.function(**values)), tool.timeout)
-    return await _run_in_thread(lambda: tool.function(**values), tool.timeout)
-
-
-async def _run_in_thread(work: Callable[[], object], timeout: float) -> object:
-    """Run blocking work in a thread of its own; past the timeout (or on cancellation) stop it.
-
-    Python code is stopped at its next instruction by raising `TimeoutError` in its thread; a call that is blocked
-    inside C ends when C returns. The thread is a daemon, so neither can keep the process from exiting.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[object] = loop.create_future()
-
-    def settle(result: object, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(result)
-        else:
-            done.set_exception(error)
-
-    def body() -> None:
-        result: object = None
-        error: BaseException | None = None
-        try:
-            result = work()
-        except Exception as raised:
-            error = raised if not isinstance(raised, StopIteration) else ToolError("the tool raised StopIteration")
-        except BaseException as raised:  # SystemExit and its kin end the tool, not the run
-            error = ToolError(f"the tool raised {type(raised).__name__}")
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, error)
-
-    thread = threading.Thread(target=body, name="bridle-tool", daemon=True)
-    thread.start()
-    try:
-        return await asyncio.wait_for(asyncio.shield(done), timeout)
-    finally:
-        if thread.is_alive() and thread.ident is not None and not done.done():
-            done.cancel()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeoutError))

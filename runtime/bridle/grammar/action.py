@@ -104,13 +104,7 @@ class Actions:
             text = rules_of_text.text(f"text: {rules_of_text.string()}")
             ends = [f'{name}: "<{name}"{self._cited(name)} ">" text "</{name}>"' for name in self.replies]
         if self.cites and self.syntax == "json":
-            some: Schema = {
-                "type": "array",
-                "items": {"enum": list(self.cites)},
-                "minItems": 1,
-                "maxItems": len(self.cites),
-            }
-            ends.append(f"cites: {json_rule(some, self.style)}")
+            ends.append(f"cites: {json_rule(citing(self.cites), self.style)}")
         lines = "\n".join([f"start: {' | '.join([*calls, *self.replies])}", *ends, text, *rules])
         return lines if self.syntax == "json" else terminals(lines, self._short[1])
 

@@ -5,8 +5,9 @@ References are followed inside the document alone: nothing is fetched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias, cast
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Literal, TypeAlias, cast
 from urllib.parse import unquote, urldefrag, urljoin
 
 from pydantic import JsonValue
@@ -77,6 +78,42 @@ def rebuild(schema: Schema, change: Callable[[JsonValue], JsonValue]) -> dict[st
         elif key in SINGLES:
             result[key] = change(value)
     return result
+
+
+def filled(schema: Schema, mark: str, fill: Callable[[Schema], JsonValue]) -> Schema | None:
+    """A copy of a schema with its marked parts filled in. `fill` gives false where nothing could stand: such properties
+    are left out; None where one of them is required.
+
+    >>> schema = {"properties": {"a": {"x-mark": 1}, "b": {}}, "required": ["b"]}
+    >>> filled(schema, "x-mark", lambda part: False)
+    {'properties': {'b': {}}, 'required': ['b']}
+    >>> filled(schema | {"required": ["a"]}, "x-mark", lambda part: False) is None
+    True
+    """
+    if f'"{mark}"' not in json.dumps(schema):
+        return schema
+
+    def walk(part: JsonValue) -> JsonValue:
+        if not isinstance(part, dict):
+            return part
+        result = rebuild(part, walk)
+        if mark in result:
+            return fill(result)
+        before, now = part.get("properties"), result.get("properties")
+        if isinstance(before, dict) and isinstance(now, dict):
+            return without(result, {name for name, it in now.items() if it is False and before[name] is not False})
+        return result
+
+    found = walk(cast("JsonValue", schema))
+    return found if isinstance(found, dict) else None
+
+
+def without(schema: Schema, gone: Collection[str]) -> dict[str, JsonValue] | Literal[False]:
+    """The schema of an object that has none of some properties; false where it needs one."""
+    if set(gone) & set(cast("list[str]", schema.get("required") or [])):
+        return False
+    properties = cast("Mapping[str, JsonValue]", schema.get("properties") or {})
+    return {**schema, "properties": {name: it for name, it in properties.items() if name not in gone}}
 
 
 def rebased(schema: JsonValue, home: str) -> JsonValue:

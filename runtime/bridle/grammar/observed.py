@@ -10,12 +10,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
 from bridle.errors import UsageError
-from bridle.grammar.keywords import Schema, rebuild
+from bridle.grammar.keywords import Schema, filled
 
 OBSERVED = "x-bridle-observed"
 """The word of a JSON Schema by which a value says where it stood before."""
@@ -87,25 +87,12 @@ def held_to_results(schema: Schema, results: Results) -> Schema | None:
     >>> held_to_results(schema, {}) is None
     True
     """
-    if OBSERVED not in json.dumps(schema):
-        return schema
 
-    def hold(part: JsonValue) -> JsonValue:
-        if not isinstance(part, dict):
-            return part
-        if (path := part.get(OBSERVED)) is not None:
-            found = values_at(str(path), results)
-            return {"enum": found} if found else False
-        result = rebuild(part, hold)
-        if isinstance(properties := result.get("properties"), dict):
-            gone = {name for name, it in properties.items() if it is False}
-            result["properties"] = {name: it for name, it in properties.items() if name not in gone}
-            if gone & set(cast("list[str]", result.get("required") or [])):
-                return False
-        return result
+    def hold(part: Schema) -> JsonValue:
+        found = values_at(str(part[OBSERVED]), results)
+        return {"enum": found} if found else False
 
-    held = hold(cast("JsonValue", schema))
-    return held if isinstance(held, dict) else None
+    return filled(schema, OBSERVED, hold)
 
 
 def _walk(value: JsonValue, steps: Sequence[str]) -> Iterator[JsonValue]:

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias, cast
 from pydantic import JsonValue
 
 from bridle.grammar.dialect import ATTRIBUTE, TEXT, read_pattern
-from bridle.grammar.keywords import ANNOTATIONS, Schema, rebuild
+from bridle.grammar.keywords import ANNOTATIONS, Schema, filled, rebuild
 from bridle.grammar.kinds import values_of
 
 MARK = "x-bridle-span"
@@ -79,27 +79,14 @@ def held_to(schema: Schema, said: Mapping[Source, Sequence[str]]) -> Schema | No
     >>> held_to({"type": "string", "x-bridle-span": "request"}, {"request": ["Mail Ana now"]})["pattern"]
     '^(?:Mail(?: Ana(?: now)?)?|Ana(?: now)?|now)$'
     """
-    if MARK not in json.dumps(schema):
-        return schema
-    held = _held(cast("JsonValue", schema), said)
-    return held if isinstance(held, dict) else None
 
+    def hold(part: Schema) -> JsonValue:
+        if "pattern" in part:
+            return dict(part)
+        pattern = pattern_of(tuple(said.get(cast("Source", part[MARK]), ())))
+        return False if pattern is None else {**part, **({"pattern": pattern} if pattern else {})}
 
-def _held(part: JsonValue, said: Mapping[Source, Sequence[str]]) -> JsonValue:
-    if not isinstance(part, dict):
-        return part
-    result = rebuild(part, lambda inner: _held(inner, said))
-    if (source := result.get(MARK)) is not None and "pattern" not in result:
-        pattern = pattern_of(tuple(said.get(cast("Source", source), ())))
-        if pattern is None:
-            return False
-        result |= {"pattern": pattern} if pattern else {}
-    properties = result.get("properties")
-    if isinstance(properties, dict) and properties != part.get("properties"):
-        result["properties"] = {name: it for name, it in properties.items() if it is not False}
-        if set(properties) - set(result["properties"]) & set(cast("list[str]", result.get("required") or [])):
-            return False
-    return result
+    return filled(schema, MARK, hold)
 
 
 def apart(schema: Schema) -> tuple[Schema, dict[str, str]]:

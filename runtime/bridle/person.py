@@ -1,0 +1,43 @@
+"""The person that a run asks: who is there now, or who answered on another day."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+Ask: TypeAlias = Callable[[str], str | Awaitable[str | None] | None]
+"""Asks a person, now or in a while; None if nobody is there."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An answer to the question that a run waits with."""
+
+    text: str
+    question: str | None
+    """Which question that is; the next one, if it is not known."""
+    asked: datetime
+    """When the run began to wait."""
+
+
+@dataclass
+class Person:
+    """Whom a run asks."""
+
+    ask: Ask | None = None
+    """Asks whoever is there; without it (or if it gives None) a question pauses the run."""
+    letter: Letter | None = None
+    """Came before anybody was asked; it is read once."""
+
+    async def answer(self, question: str) -> tuple[str | None, float]:
+        """What the person says, None if nobody is there; and how many seconds it took."""
+        letter, asked = self.letter, datetime.now(UTC)
+        if letter is not None and letter.question in (None, question):
+            self.letter, asked = None, letter.asked
+            said = letter.text
+        else:
+            said = self.ask(question) if self.ask else None
+        text = said if said is None or isinstance(said, str) else await said
+        return text, (datetime.now(UTC) - asked).total_seconds()

@@ -1,0 +1,80 @@
+"""Running a tool's function: within its time, in a thread of its own where it blocks, and again where that may help."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from bridle.errors import ToolError
+
+PAUSE = 0.2
+"""Seconds before work is done again for the first time."""
+
+
+async def run(
+    work: Callable[[], object], timeout: float, retries: int, tell: Callable[[str, int, int], None]
+) -> object:
+    """What work comes to, which may be async; done again `retries` times where it took too long or could not reach
+    what it needs (`OSError`), each after a longer pause.
+
+    Raises:
+        TimeoutError: it took longer than `timeout` seconds.
+        Exception: whatever it raises.
+    """
+    for number in range(retries):
+        try:
+            return await _once(work, timeout)
+        except (TimeoutError, OSError) as error:
+            pause = PAUSE * 2**number
+            tell(f"it failed ({type(error).__name__}), again in {pause:g} s", number + 1, retries)
+            await asyncio.sleep(pause)
+    return await _once(work, timeout)
+
+
+async def _once(work: Callable[[], object], timeout: float) -> object:
+    if inspect.iscoroutinefunction(work):
+        return await asyncio.wait_for(cast("Awaitable[object]", work()), timeout)
+    return await _in_thread(work, timeout)
+
+
+async def _in_thread(work: Callable[[], object], timeout: float) -> object:
+    """Run blocking work in a thread of its own; past the timeout (or on cancellation) stop it.
+
+    Python code is stopped at its next instruction by raising `TimeoutError` in its thread; a call that is blocked
+    inside C ends when C returns. The thread is a daemon, so neither can keep the process from exiting.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[object] = loop.create_future()
+
+    def settle(result: object, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def body() -> None:
+        result: object = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised if not isinstance(raised, StopIteration) else ToolError("the tool raised StopIteration")
+        except BaseException as raised:  # SystemExit and its kin end the tool, not the run
+            error = ToolError(f"the tool raised {type(raised).__name__}")
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, error)
+
+    thread = threading.Thread(target=body, name="bridle-tool", daemon=True)
+    thread.start()
+    try:
+        return await asyncio.wait_for(asyncio.shield(done), timeout)
+    finally:
+        if thread.is_alive() and thread.ident is not None and not done.done():
+            done.cancel()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeoutError))
