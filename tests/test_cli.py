@@ -75,7 +75,7 @@ def test_a_run_that_waits_is_gone_on_with_and_looked_at_again(bridle: Any, tmp_p
 
 def test_runs_are_checked_exported_and_taken_out(bridle: Any, tmp_path: Path) -> None:
     bridle("run", "What is 12 * 12?")
-    assert "1 runs are as they were written" in bridle("runs", "verify").out
+    assert "1 run is as it was written" in bridle("runs", "verify").out
     path = tmp_path / "run.jsonl"
     assert "events" in bridle("runs", "export", "-o", str(path)).out
     assert "signed here" in bridle("runs", "verify", str(path)).out

@@ -35,7 +35,7 @@ from bridle.bounds import Astray, Bounds, CallMade, Ended, Limits
 from bridle.catalogue import Catalogue
 from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
-from bridle.course import Course
+from bridle.course import Anew, Course
 from bridle.delegate import Work
 from bridle.errors import BridleError, Misread, UsageError
 from bridle.how import StepSettings
@@ -265,7 +265,14 @@ class Agent:
             letter = Letter(answer, asked, datetime.fromisoformat(last.at))
         return await self.revisit(started, Past(events), Recorder(self.journal, run, self._on_event, events), letter)
 
-    async def revisit(self, started: RunStarted, past: Past, recorder: Recorder, letter: Letter | None = None) -> Run:
+    async def revisit(
+        self,
+        started: RunStarted,
+        past: Past,
+        recorder: Recorder,
+        letter: Letter | None = None,
+        anew: Anew | None = None,
+    ) -> Run:
         """Do a run's skill once more over what it did before; what it did not is done now, and recorded.
 
         Raises:
@@ -273,7 +280,7 @@ class Agent:
         """
         history = [Message(it.role, it.content, sources=frozenset(it.sources)) for it in started.history]
         messages = [*history, Message("user", started.task)]
-        context, work = self._context(recorder, started.task, messages, past, letter)
+        context, work = self._context(recorder, started.task, messages, past, letter, anew)
         return await self._work(context, work)
 
     def _context(
@@ -283,6 +290,7 @@ class Agent:
         messages: list[Message],
         past: Past,
         letter: Letter | None = None,
+        anew: Anew | None = None,
     ) -> tuple[Context, Work[str]]:
         course = Course(
             recorder,
@@ -293,6 +301,7 @@ class Agent:
             self._on_progress,
             past,
             people=[task],
+            anew=anew,
         )
         context = Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)
         return context, context.equip(self.skill)
@@ -320,7 +329,7 @@ class Agent:
     def _end(self, context: Context, status: Status, answer: str | None, question: str | None, reason: str) -> Run:
         seconds = time.monotonic() - context.bounds.started
         if status is Status.BUDGET:
-            answer = partial_answer(context, reason)
+            answer = f"Not finished: {reason}. {context.bounds.so_far()}"
         ended = RunEnded(
             status=status,
             answer=answer,
@@ -345,10 +354,3 @@ class Agent:
             seconds=seconds,
             messages=tuple(context.messages),
         )
-
-
-def partial_answer(context: Context, reason: str) -> str:
-    """What a run that met a bound can still say: that it is not finished, why, and the results it has."""
-    done = [f"{call.tool}: {call.result}" for call in context.bounds.calls if call.ok]
-    head = f"Not finished: {reason}."
-    return head + (" So far: " + "; ".join(str(item)[:300] for item in done) if done else " Nothing was done yet.")

@@ -160,6 +160,15 @@ class Bounds:
         """How often a tool was used."""
         return self._uses[tool]
 
+    def so_far(self) -> str:
+        """What calls came to, for people."""
+        done = [f"{made.tool}: {made.result}"[:300] for made in self.calls if made.ok and made.key not in self.undone]
+        return f"So far: {'; '.join(done)}" if done else "Nothing was done yet."
+
+    def forgive(self) -> None:
+        """Count calls that come to the same from the beginning: somebody has looked at them."""
+        self._same.clear()
+
     def came_to(self, call: Call, result: str) -> None:
         """Count what a call came to.
 

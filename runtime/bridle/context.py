@@ -25,11 +25,12 @@ from bridle.grammar.action import Action, Actions, Answer, Call
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
-from bridle.journal import Delegated, Noted, Returned, Ruled, Status
+from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status
 from bridle.policy import PolicyError
 from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
+from bridle.state import M, State
 from bridle.tool import Observation, Tool
 from bridle.turn import Writer
 from bridle.vote import Vote
@@ -79,23 +80,27 @@ class Context(Conversation):
             UsageError: there is no such tool, or nothing was said that it could be called with.
             PolicyError: the policy leaves nothing of that tool.
         """
-        path = self._path("act")
+        path = self.path("act")
         form, offered = self._offer(path, tool, within)
         if self.shots and not self.model.card.prompt.terse:
             known = [it for it in self.shots if (it.tool in form.tools if it.tool else tool is None)]
             how = {"examples": [(it.request, form.spell(it.action)) for it in known], **how}
         step = self._written(form, offered, **how)
-        outcome = await self.course.step(path, step, how.get("model", self.model))
+        try:
+            outcome = await self.course.step(path, step, how.get("model", self.model))
+        except Ended as end:
+            await self._hand_over(end, path)
+            return await self.act(tool, within=within, **how)
         action = outcome.value
         self._say("assistant", form.spell(action), outcome.thinking)
         if isinstance(action, Answer) and (why := self._unfounded(action)):
             self.course.tell(Ruled(path=path, verdicts={"answer": why}))
             self._say("tool", f"error: {why}")
-            self.bounds.came_to(Call("answer", {"text": action.text}), why)
+            await self._came_to(Call("answer", {"text": action.text}), why)
             return await self.act(tool, within=within, **how)
         if outcome.cut and isinstance(action, Call):
             self._say("tool", "error: the call was cut off because it grew too long; write less")
-            self.bounds.came_to(action, "cut off")
+            await self._came_to(action, "cut off")
             return await self.act(tool, within=within, **how)
         return action
 
@@ -144,7 +149,7 @@ class Context(Conversation):
         Raises:
             Ended: a bound of the run is met.
         """
-        path, form = self._path("decide"), Choice(list(options))
+        path, form = self.path("decide"), Choice(list(options))
         system = brief(self.instructions, (), form, None, terse=self.model.card.prompt.terse)
         messages = [Message("system", system, sources=self.sources), *self.messages, Message("user", question)]
         if (weighed := await self.course.weigh(path, messages, form, self.model, calibration)) is not None:
@@ -160,7 +165,7 @@ class Context(Conversation):
     async def vote(self, kind: type[T], count: int, question: str = "", **how: Unpack[How]) -> Vote[T]:
         """Let the model fill in a type several times at once, and take what most of it comes to."""
         form: Form[Any] = form_of(kind, self.course.settings.format, self.model.style)
-        path, step = self._path("vote"), self._written(form, (), question, **how)
+        path, step = self.path("vote"), self._written(form, (), question, **how)
         if step.sampling is not None and step.sampling.temperature <= 0:
             step = replace(step, sampling=replace(step.sampling, temperature=VARIED))
         return await self.course.vote(path, step, self.model, count)
@@ -212,7 +217,7 @@ class Context(Conversation):
         self.learned |= {tool.name}
         cite = observation.ok and self.course.settings.policy.cite
         self._say("tool", f"[{self._calls}] {observation.text}" if cite else observation.text)
-        self.bounds.came_to(call, observation.text)
+        await self._came_to(call, observation.text)
         return observation
 
     async def undo(self, calls: Sequence[CallMade]) -> list[CallMade]:
@@ -222,6 +227,15 @@ class Context(Conversation):
         """
         return await self.course.take_back(calls, self.tools)
 
+    def state(self, kind: type[M], layer: Layer = "workflow") -> State[M]:
+        """A typed value that is kept in the journal, of all runs (`global`), of this one (`workflow`), or of the task
+        at hand (`task`); it begins as the type does. `state(Trip).change(city="Oslo")`, then `state(Trip).value.city`.
+
+        Raises:
+            UsageError: what was kept is not of that type, or nothing was and the type has no value of its own.
+        """
+        return State(self, kind, layer)
+
     async def ask(self, question: str, kind: type[T] | None = None) -> T | str:
         """Ask the person. The answer is also shown to the model. With `kind`, it is read as that type.
 
@@ -230,7 +244,7 @@ class Context(Conversation):
         """
         wanted = question
         for _ in range(ASKED):
-            answer = await self.course.hear(self._path("ask"), wanted)
+            answer = await self.course.hear(self.path("ask"), wanted)
             self._say("user", answer)
             if kind is None:
                 return answer
@@ -246,7 +260,7 @@ class Context(Conversation):
 
     def note(self, text: str) -> None:
         """Tell whoever watches what is going on, in a few words."""
-        self.course.tell(Noted(path=self._path("note"), text=text))
+        self.course.tell(Noted(path=self.path("note"), text=text))
 
     @overload
     async def delegate(
@@ -295,7 +309,7 @@ class Context(Conversation):
         Every branch comes to its end, then the first error of them is raised. A model that is to do the same every
         time takes them one after the other.
         """
-        path = self._path("parallel")
+        path = self.path("parallel")
         contexts = [
             replace(self, messages=list(self.messages), place=f"{path}.{number}/")
             for number in range(1, len(branches) + 1)
@@ -310,6 +324,23 @@ class Context(Conversation):
             if isinstance(it, BaseException):
                 raise it
         return cast("list[T]", found)
+
+    async def _came_to(self, call: Call, text: str) -> None:
+        """Count what a call came to; too often the same ends the run, or hands it over."""
+        try:
+            self.bounds.came_to(call, text)
+        except Ended as end:
+            await self._hand_over(end)
+
+    async def _hand_over(self, end: Ended, path: str = "") -> None:
+        """Ask the person how to go on, if runs are handed over before they fail; `path` is of a step that came to
+        nothing."""
+        if end.final or not self.course.settings.hand_over:
+            raise end
+        if path:
+            self.course.hand_over(path, end.reason)
+        self.bounds.forgive()
+        await self.ask(f"I cannot go on: {end.reason}. The task: {self.task}. {self.bounds.so_far()} What now?")
 
     def _unfounded(self, answer: Answer) -> str:
         """Why the policy does not let an answer stand."""

@@ -65,10 +65,10 @@ class Conversation:
         self.messages.append(Message(role, content, thinking, self.sources))
 
     def _branch(self, verb: str, instructions: str, messages: list[Message]) -> Self:
-        place = f"{self._path(verb)}/"
+        place = f"{self.path(verb)}/"
         return replace(self, instructions=instructions, messages=messages, learned=self.sources, place=place)
 
-    def _path(self, verb: str) -> str:
+    def path(self, verb: str) -> str:
         """The next place of a verb, as `act#2` or `delegate#1/act#1`."""
         self._verbs[verb] += 1
         return f"{self.place}{verb}#{self._verbs[verb]}"
@@ -83,7 +83,7 @@ class Conversation:
         self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]
     ) -> Outcome[T]:
         """Take one step; see `Course.step`."""
-        path, step = self._path(verb), self._written(form, tools, question, **how)
+        path, step = self.path(verb), self._written(form, tools, question, **how)
         return await self.course.step(path, step, how.get("model", self.model))
 
     def _written(self, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]) -> Step[T]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, TypeVar
+from functools import cached_property, partial
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
@@ -28,6 +28,7 @@ from bridle.how import StepSettings
 from bridle.journal import (
     Counted,
     Delegated,
+    HandedOver,
     Heard,
     Noted,
     Past,
@@ -44,12 +45,17 @@ from bridle.policy import PolicyError, Verdict, Word
 from bridle.prompt import Message, Prompt
 from bridle.prompt import sources as sources_of
 from bridle.record import Recorder, as_json, usage_of
+from bridle.state import Store
 from bridle.step import Outcome, Step, StepError, take
 from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool
 from bridle.turn import Attempt, Progress, Writer
 from bridle.vote import Vote, most, vote
 
 T = TypeVar("T")
+
+
+Anew: TypeAlias = Callable[[Step[Any], Writer, Sequence[StepTaken]], Awaitable[None]]
+"""Takes a step again that was taken before, to see what comes of it now."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,14 @@ class Course:
     """What the run did before."""
     people: list[str] = field(default_factory=list[str])
     """What people said, and nobody else: what a policy trusts."""
+    anew: Anew | None = None
     settled: set[str] = field(default_factory=set[str])
     """Tools that the person allowed for all of the run."""
+
+    @cached_property
+    def store(self) -> Store:
+        """What it keeps."""
+        return Store(self.recorder, self.past)
 
     async def step(self, path: str, step: Step[T], model: Writer) -> Outcome[T]:
         """Take a step.
@@ -80,7 +92,11 @@ class Course:
         if text := self.past.prompted(path):
             step = replace(step, messages=[*step.messages, Message("user", text)])
         if (known := self.past.step(path)) is not None:
+            if self.anew is not None:
+                await self.anew(step, model, known)
             return self._known(known, step)
+        if stuck := self.past.stuck(path):
+            raise Ended(Status.FAILED, stuck)
         start = time.monotonic()
         try:
             outcome = await take(step, model)
@@ -279,6 +295,11 @@ class Course:
         self.recorder.event(Heard(path=path, question=question, text=answer))
         self.people.append(answer)
         return answer
+
+    def hand_over(self, path: str, reason: str) -> None:
+        """Journal that a step came to nothing, so that it is not taken again when the run is taken up."""
+        if not self.past.stuck(path):
+            self.recorder.event(HandedOver(path=path, reason=reason))
 
     def tell(self, body: Noted | Delegated | Returned | Ruled) -> None:
         """Journal what a skill says of itself, once."""

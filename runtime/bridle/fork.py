@@ -12,8 +12,10 @@ from bridle.journal import (
     CallIntended,
     Decided,
     Event,
+    HandedOver,
     Heard,
     Journal,
+    Kept,
     Prompted,
     RunEnded,
     RunStarted,
@@ -85,6 +87,8 @@ def fork(
                 continue
             case CallIntended(key=key) if key not in answered:  # it is made anew
                 continue
+            case Kept(layer="global") as body:  # it was said once
+                told = body.model_copy(update={"read": True})
             case StepTaken(base=int(base)) as body:
                 told = body.model_copy(update={"base": numbers[base]})
             case body:
@@ -147,7 +151,7 @@ def _place(body: Body) -> str:
     match body:
         case CallIntended(key=key) | CallAnswered(key=key):
             return f"call {place_of(key)}"
-        case StepTaken(path=path) | Decided(path=path) | Heard(path=path):
+        case StepTaken(path=path) | Decided(path=path) | Heard(path=path) | HandedOver(path=path):
             return path
         case _:
             return ""

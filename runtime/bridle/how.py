@@ -32,6 +32,8 @@ class StepSettings:
     """Who looks at a plan before it is carried out."""
     policy: Policy = OPEN
     """What is allowed."""
+    hand_over: bool = False
+    """A person is asked how to go on where a run would fail."""
 
     def sampling(self, model: Writer, thinking: Thinking | None, number: int) -> Sampling:
         """How tokens are chosen in the step of that number: each step has a seed of its own."""

@@ -11,7 +11,19 @@ from bridle.certainty import certainty
 from bridle.decide import Decision
 from bridle.engine.base import Usage
 from bridle.grammar.action import Answer, Ask, Call
-from bridle.journal import Body, CallAnswered, CallIntended, Decided, Event, Journal, Seen, StepTaken, Tokens, prompts
+from bridle.journal import (
+    Body,
+    CallAnswered,
+    CallIntended,
+    Decided,
+    Event,
+    Journal,
+    Kept,
+    Seen,
+    StepTaken,
+    Tokens,
+    prompts,
+)
 from bridle.tool import Observation
 from bridle.turn import Attempt
 
@@ -49,6 +61,10 @@ class Recorder:
         """Journal that a tool is about to be run; on disk before this returns."""
         args, seen = dict(call.args), sorted(sources)
         self.event(CallIntended(key=key, tool=call.tool, args=args, effect=effect, sources=seen), durable=True)
+
+    def kept(self, name: str) -> Kept | None:
+        """What earlier runs kept for all runs under a name."""
+        return self._journal.kept(name)
 
     def outcome(self, key: str, tool: str, seen: Observation) -> None:
         """Journal what came of a call."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace as with_
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,8 @@ from bridle.agent import Agent
 from bridle.bounds import Ended
 from bridle.card import Card
 from bridle.catalogue import Catalogue
-from bridle.journal import Body, Event, Journal, Past, RunEnded, Status, beginning, ending
+from bridle.course import Anew
+from bridle.journal import Body, Event, Journal, Kept, Past, RunEnded, Status, beginning, ending
 from bridle.record import Recorder
 from bridle.resume import settings_of
 from bridle.skill import Skill
@@ -61,6 +63,10 @@ class Silent(Recorder):
         self.run = run
         self.ended: RunEnded | None = None
 
+    def kept(self, name: str) -> Kept | None:
+        """Nothing but what the record has."""
+        return None
+
     def event(self, body: Body, *, durable: bool = False) -> Event:
         """Take the end.
 
@@ -80,6 +86,8 @@ def replay(
     tools: Sequence[Tool],
     catalogue: Catalogue,
     skill: Skill | str = "",
+    model: Writer | None = None,
+    anew: Anew | None = None,
 ) -> str:
     """Why a run that is done once more over its record comes to something else; empty if it does not.
 
@@ -89,6 +97,8 @@ def replay(
         tools: those that its agent had beside its skill's own.
         catalogue: where its skill is found.
         skill: its skill, if it is in no catalogue.
+        model: the one that it was made with, for `anew`.
+        anew: takes its steps again.
 
     Raises:
         Astray: it does something else on the way.
@@ -100,16 +110,16 @@ def replay(
     settings, limits, card = settings_of(started)
     with TemporaryDirectory() as folder:  # no tool is run: there may as well be nothing
         agent = Agent(
-            Absent(card),
+            model or Absent(card),
             workspace=Path(folder),
             journal=journal,
             tools=tools,
             skill=skill or started.skill,
             catalogue=catalogue,
-            limits=limits,
+            limits=limits if anew is None else with_(limits, seconds=float("inf")),
             settings=settings,
         )
-        asyncio.run(agent.revisit(started, past, silent))
+        asyncio.run(agent.revisit(started, past, silent, anew=anew))
     return _why_not(ending(events), silent.ended, past)
 
 

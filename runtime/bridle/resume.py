@@ -26,6 +26,7 @@ def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
         retries=settings.retries,
         temperature=settings.temperature,
         review=settings.review,
+        hand_over=settings.hand_over,
         policy=settings.policy.model_dump(mode="json", exclude_defaults=True),
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
@@ -47,6 +48,7 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
         retries=way.retries,
         temperature=way.temperature,
         review=way.review,
+        hand_over=way.hand_over,
         policy=Policy.model_validate(way.policy),
         seed=started.seed,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridle.cli.common import DeviceOption, JsonOption, ModelOption, open_writer, settings, stdout
+from bridle.errors import UsageError
 
 if TYPE_CHECKING:
     from bridle.agent import Agent
@@ -93,7 +94,6 @@ def fork(
 ) -> None:
     """Copy a run up to a place, and go on from there: with another model (-m), skill or result than then."""
     from bridle.cli.run import end
-    from bridle.errors import UsageError
     from bridle.fork import fork as copied
     from bridle.journal import Journal, beginning
 
@@ -131,6 +131,36 @@ def diff(one: RunArgument, other: Annotated[str, typer.Argument(help="Another ru
         parts = difference(journal, journal.find(one), journal.find(other))
     stdout().print(parts or "no difference", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if parts else 0)
+
+
+def again_taken(names: Sequence[str], model: str | None, device: str | None) -> None:
+    """Have the steps of runs taken once more, and say where they part from what was said then."""
+    from rich.table import Table
+
+    from bridle.anew import take_anew
+    from bridle.cli.skills import known_skills
+    from bridle.errors import JournalError
+    from bridle.journal import Journal, beginning
+    from bridle.toolbox import TOOLBOX
+
+    parted = list[str]()
+    with Journal(settings().journal) as journal:
+        for name in names:
+            started = beginning(name, journal.events(name))
+            with open_writer(model, device, deterministic=started.deterministic) as loaded:
+                if loaded.name != started.model:
+                    raise UsageError(f"the run {name} is of the model {started.model}, and this is {loaded.name}")
+                found = take_anew(journal, name, loaded, tools=TOOLBOX, catalogue=known_skills())
+            table = Table("step", "tokens", "comes to", "drift", box=None, title=name, title_justify="left")
+            for it in found:
+                same = "left to chance, without a seed" if it.chance else it.parts or "the same"
+                table.add_row(it.path, str(it.tokens), same, "" if it.chance else f"{it.drift:.3f}")
+            stdout().print(table, highlight=False)
+            if not started.deterministic:
+                stdout().print("[dim]it was not deterministic: other batches may round otherwise (--deterministic)[/]")
+            parted += [f"{name} at {it.path}" for it in found if it.parts]
+    if parted:
+        raise JournalError(f"not said again: {', '.join(parted)}")
 
 
 @contextmanager

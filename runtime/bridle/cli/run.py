@@ -70,6 +70,7 @@ def run(
         str | None, typer.Option("--planner", help="The model that makes plans, if another one.", show_default=False)
     ] = None,
     review: Annotated[Reviewer, typer.Option("--review", help="Who looks at a plan first.")] = Reviewer.NOBODY,
+    hand_over: Annotated[bool, typer.Option("--hand-over", help="Ask you how to go on where it would fail.")] = False,
     skill: Annotated[str, typer.Option("--skill", "-s", help="How to go about it.")] = "react",
     workspace: WorkspaceOption = Path(),
     format: FormatOption = Format.JSON,  # the option's name
@@ -125,6 +126,7 @@ def run(
                 planner=plans,
                 policy=read_policy(policy) if policy else OPEN,
                 review=review.value,
+                hand_over=hand_over,
             ),
             **watch,
         )

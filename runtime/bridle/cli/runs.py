@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from bridle.cli import again, insight
-from bridle.cli.again import RunArgument
-from bridle.cli.common import JsonOption, print_json, settings, stderr, stdout
+from bridle.cli.again import RunArgument, again_taken
+from bridle.cli.common import DeviceOption, JsonOption, ModelOption, print_json, settings, stderr, stdout
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -74,13 +74,35 @@ def show_run(run: RunArgument = "last", as_json: JsonOption = False) -> None:
                 pass
 
 
+@app.command("state")
+def show_state(run: RunArgument = "last", as_json: JsonOption = False) -> None:
+    """Show how a run stands: what it is for, what it may still spend, what it waits for, what it keeps."""
+    from bridle.journal import Journal
+    from bridle.observe.standing import state_of, state_tree
+
+    with Journal(settings().journal) as journal:
+        events = journal.events(found := journal.find(run))
+    state = state_of(events)
+    if as_json:
+        print_json(state.model_dump(mode="json", by_alias=True))
+    else:
+        stdout().print(state_tree(found, state), highlight=False)
+
+
 @app.command("verify")
 def verify_run(
     run: Annotated[
         str, typer.Argument(help="A run's id, the beginning of it, last, all, or an exported file.")
     ] = "all",
+    again: Annotated[bool, typer.Option("--again", help="Also take its steps again, and compare.")] = False,
+    model: ModelOption = None,
+    device: DeviceOption = None,
 ) -> None:
-    """Check that a run is as it was written: every event, in its place. Exits with 1 if one is not."""
+    """Check that a run is as it was written: every event, in its place. Exits with 1 if one is not.
+
+    With --again the model that made it takes every step once more, over what calls came to then: does this machine
+    still say the same?
+    """
     from bridle.errors import JournalError
     from bridle.journal import Journal
     from bridle.journal.export import own_key, read_export
@@ -96,7 +118,11 @@ def verify_run(
     if wrong:
         told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
         raise JournalError(f"{len(wrong)} of {len(names)} runs are not as they were written: {told}")
-    stdout().print(f"{len(names)} runs are as they were written", highlight=False)
+    stdout().print(
+        f"{len(names)} {'run is as it was' if len(names) == 1 else 'runs are as they were'} written", highlight=False
+    )
+    if again:
+        again_taken(names, model, device)
 
 
 @app.command("export")
@@ -122,7 +148,7 @@ def prune_runs(
     days: Annotated[float, typer.Option("--days", min=0, help="How many days they stay, whatever there is.")] = 30,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else only say what would be done.")] = False,
 ) -> None:
-    """Take old runs out of the journal. Runs that wait for a person stay."""
+    """Take old runs out of the journal; not those that wait for a person, or hold what is kept for all runs."""
     from datetime import UTC, datetime, timedelta
 
     from bridle.journal import Journal, Status
@@ -130,7 +156,8 @@ def prune_runs(
     before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
     waiting = (Status.PAUSED, Status.IN_DOUBT)
     with Journal(settings().journal) as journal:
-        old = [it.run for it in journal.runs(-1)[keep:] if it.started < before and it.status not in waiting]
+        runs, needed = journal.runs(-1)[keep:], journal.keepers()
+        old = [it.run for it in runs if it.started < before and it.status not in waiting and it.run not in needed]
         if yes:
             journal.remove(old)
     told = "were taken out" if yes else "would be taken out; say --yes to do it"

@@ -89,6 +89,7 @@ class Way(_Body):
     review: Literal["nobody", "critic", "person"] = "nobody"
     policy: dict[str, JsonValue] = {}
     """What was allowed; everything, if it is empty."""
+    hand_over: bool = False
     card: dict[str, JsonValue]
     """What was known of the model."""
 
@@ -232,6 +233,35 @@ class Returned(_Body):
     value: JsonValue
 
 
+Layer: TypeAlias = Literal["global", "workflow", "task"]
+"""Whose a value is that is kept: of all runs, of one, of one task in it."""
+
+
+class Kept(_Body):
+    """A skill keeps a typed value."""
+
+    kind: Literal["kept"] = "kept"
+    path: str
+    layer: Layer
+    place: str = ""
+    """Of a task: where in the run it stands."""
+    name: str
+    """Of its type."""
+    value: dict[str, JsonValue]
+    read: bool = False
+    """It is as an earlier run left it."""
+    sources: list[str] = []
+    """The tools whose results it may depend on."""
+
+
+class HandedOver(_Body):
+    """A step came to nothing, and a person is asked how to go on."""
+
+    kind: Literal["handed.over"] = "handed.over"
+    path: str
+    reason: str
+
+
 class Ruled(_Body):
     """What a policy said before a step, or to a call."""
 
@@ -334,6 +364,8 @@ Body: TypeAlias = (
     | Noted
     | Delegated
     | Returned
+    | Kept
+    | HandedOver
     | Ruled
     | CallIntended
     | CallAnswered

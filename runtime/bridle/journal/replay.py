@@ -18,7 +18,9 @@ from bridle.journal.event import (
     Counted,
     Decided,
     Delegated,
+    HandedOver,
     Heard,
+    Kept,
     Noted,
     Prompted,
     Returned,
@@ -54,6 +56,8 @@ class Past:
         self._heard: dict[str, Heard] = {}
         self._calls: dict[str, Made] = {}
         self._undone: dict[str, Undone] = {}
+        self._kept: dict[str, Kept] = {}
+        self._stuck: dict[str, str] = {}
         self._told = set[tuple[str, str]]()
         self._met = set[tuple[str, str]]()
         self._prompted: dict[str, list[str]] = {}
@@ -74,6 +78,10 @@ class Past:
                 self._prompted.setdefault(path, []).append(text)
             case Decided(path=path):
                 self._decided[path] = body
+            case Kept(path=path):
+                self._kept[path] = body
+            case HandedOver(path=path, reason=reason):
+                self._stuck[path] = reason
             case Heard(path=path):
                 self._heard[path] = body
             case CallIntended(key=key):
@@ -109,6 +117,16 @@ class Past:
         self._met.add(("call", place))
         return self._calls.get(place)
 
+    def kept(self, path: str) -> Kept | None:
+        """What was kept at a place, if anything was."""
+        self._met.add(("value", path))
+        return self._kept.get(path)
+
+    def stuck(self, path: str) -> str:
+        """Why a step came to nothing and a person was asked; empty if not so."""
+        self._met.add(("hand-over", path))
+        return self._stuck.get(path, "")
+
     def has_counted(self, path: str) -> bool:
         """Whether all takings of a step that was taken several times are recorded."""
         return ("counted", path) in self._told
@@ -126,6 +144,7 @@ class Past:
         """What is recorded and was not come to."""
         recorded = [("step", it) for it in self._steps] + [("decision", it) for it in self._decided]
         asked = [it for it in self._heard if not it.startswith(DOUBT)]
+        recorded += [("value", it) for it in self._kept] + [("hand-over", it) for it in self._stuck]
         recorded += [("question", it) for it in asked] + [("call", it) for it in self._calls]
         recorded += [it for it in self._told if it[0] != "counted"]
         return [f"{what} {place}" for what, place in recorded if (what, place) not in self._met]

@@ -22,15 +22,20 @@ import apsw
 
 from bridle.errors import JournalError, UsageError
 from bridle.journal.chain import GENESIS, Event, chain, read_body, write_body
-from bridle.journal.event import Body, RunEnded, RunStarted, Status
+from bridle.journal.event import Body, Kept, RunEnded, RunStarted, Status
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     run TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
     previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run, number)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS event_kind ON event (kind, run);
+);
+CREATE INDEX IF NOT EXISTS event_rare ON event (kind, run) WHERE kind IN ('run.started', 'run.ended', 'kept');
 """
+LATEST = """
+SELECT {} FROM event WHERE kind = 'kept' AND body ->> 'layer' = 'global' AND body ->> 'name' = ?
+  AND NOT (body ->> 'read') ORDER BY at DESC, run DESC, number DESC LIMIT 1
+"""
+"""What was kept last for all runs under the name of a type."""
 VERSION = 1
 
 
@@ -146,6 +151,22 @@ class Journal:
         """How many runs there are."""
         with self._writing(f"the journal {self.path} cannot be read"):
             return cast("int", self._db.execute("SELECT count(*) FROM event WHERE kind = 'run.started'").get)
+
+    def kept(self, name: str) -> Kept | None:
+        """What a run kept last for all runs under the name of a type; None if none did."""
+        with self._writing(f"the journal {self.path} cannot be read"):
+            row = next(self._db.execute(LATEST.format("body"), (name,)), None)
+        return cast("Kept", read_body(str(row[0]))) if row else None
+
+    def keepers(self) -> set[str]:
+        """The runs that kept something for all runs which none has changed since."""
+        query = """
+            SELECT DISTINCT body ->> 'name' FROM event WHERE kind = 'kept' AND body ->> 'layer' = 'global'
+        """
+        with self._writing(f"the journal {self.path} cannot be read"):
+            names = [str(row[0]) for row in self._db.execute(query)]
+            rows = [next(self._db.execute(LATEST.format("run"), (name,)), None) for name in names]
+        return {str(row[0]) for row in rows if row}
 
     def find(self, name: str) -> str:
         """The run that a person means: its id, the beginning of it, or `last`.

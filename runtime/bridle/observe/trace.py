@@ -18,7 +18,9 @@ from bridle.journal import (
     Decided,
     Delegated,
     Event,
+    HandedOver,
     Heard,
+    Kept,
     Noted,
     Prompted,
     Returned,
@@ -74,6 +76,13 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 _home(given, f"{body.path}/", tree).add(f"[dim]{event.number}[/]   [green]{escape(value)}[/]")
             case Counted():
                 pass
+            case Kept():
+                value = shorten(json.dumps(body.value, ensure_ascii=False), 400)
+                told = f"{'as kept before' if body.read else 'keeps'}, {body.layer}: {body.name} {value}"
+                _home(given, body.path, tree).add(f"[dim]{event.number}[/] {escape(told)}")
+            case HandedOver():
+                told = f"[red]came to nothing:[/] {escape(body.reason)}"
+                _home(given, body.path, tree).add(f"[dim]{event.number}[/] {body.path} {told}")
             case Ruled():
                 told = "; ".join(f"{tool}: {verdict}" for tool, verdict in body.verdicts.items())
                 _home(given, body.path, tree).add(f"[dim]{event.number}[/] policy for {body.path}: {escape(told)}")

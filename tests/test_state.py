@@ -1,0 +1,306 @@
+"""What skills keep, how a run stands, a person who is asked before a run fails, and steps that are taken once more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+import laws
+from bridle.agent import Agent, Run
+from bridle.anew import take_anew
+from bridle.bounds import Limits
+from bridle.card import Card, ThinkingCard
+from bridle.catalogue import catalogue
+from bridle.context import Context
+from bridle.engine import scripted
+from bridle.evals.scripted import scripted_model
+from bridle.fork import fork
+from bridle.how import StepSettings
+from bridle.journal import HandedOver, Journal, Kept, Status, StepTaken
+from bridle.model import Model
+from bridle.observe.standing import state_of
+from bridle.replay import replay
+from bridle.skill import skill_from
+from bridle.tool import tool
+
+Work = Callable[[Context], Awaitable[str]]
+
+
+class Preferences(BaseModel):
+    currency: str = "EUR"
+    seats: int = Field(default=1, ge=1)
+
+
+class Trip(BaseModel):
+    city: str = ""
+    nights: int = 0
+
+
+class Needed(BaseModel):
+    who: str
+
+
+@tool(effect="pure")
+def read_page(page: str) -> str:
+    """Read a page."""
+    return "anything"
+
+
+@tool(effect="pure")
+def broken(page: str) -> str:
+    """Never works."""
+    raise ValueError("no")
+
+
+def run(journal: Journal, folder: Path, skill: Work, replies: list[Any] | None = None, **settings: Any) -> Run:
+    answer = settings.pop("answer", None)
+    with scripted_model([json.dumps(it) for it in replies or []]) as model:
+        agent = Agent(
+            model,
+            workspace=folder,
+            journal=journal,
+            tools=[read_page, broken],
+            skill=skill_from(skill, name="works"),
+            settings=StepSettings(thinking=None, **settings),
+            answer=answer,
+        )
+        result = agent.run("go")
+    laws.law_of_history(journal, result.id)
+    again: dict[str, Any] = {
+        "tools": [read_page, broken],
+        "catalogue": catalogue(),
+        "skill": skill_from(skill, name="works"),
+    }
+    assert replay(journal, result.id, **again) == ""
+    return result
+
+
+def test_layers_last_as_long_as_they_say(tmp_path: Path, journal: Journal) -> None:
+    seen = list[Any]()
+
+    async def inner(context: Context) -> str:
+        """Look, and change."""
+        seen.append((context.state(Trip).value.city, context.state(Trip, "task").value.nights))
+        context.state(Trip).change(nights=3)
+        context.state(Trip, "task").change(nights=9)
+        return ""
+
+    async def work(context: Context) -> str:
+        """Keep things."""
+        seen.append(context.state(Preferences, "global").value.currency)
+        context.state(Preferences, "global").change(currency="NOK")
+        trip, own = context.state(Trip), context.state(Trip, "task")
+        trip.change(city="Oslo")
+        own.change(nights=1)
+        await context.delegate(inner, "look")
+        seen.append((trip.value.nights, own.value.nights))
+        return "done"
+
+    first = run(journal, tmp_path, work)
+    assert first.answer == "done", first.reason
+    assert seen[:3] == ["EUR", ("Oslo", 0), (3, 1)]
+    seen.clear()
+    run(journal, tmp_path, work)
+    assert seen[0] == "NOK"
+    state = state_of(journal.events(first.id)).model_dump(mode="json", by_alias=True)
+    assert state["global"]["preferences"] == {"Preferences": {"currency": "NOK", "seats": 1}}
+    assert state["workflow"]["kept"] == {"Trip": {"city": "Oslo", "nights": 3}}
+    assert {place: it["kept"] for place, it in state["tasks"].items()} == {
+        "": {"Trip": {"city": "", "nights": 1}},
+        "delegate#1": {"Trip": {"city": "", "nights": 9}},
+    }
+
+
+def test_what_was_read_goes_with_what_is_kept(tmp_path: Path, journal: Journal) -> None:
+    """Into the next run as well: a preference that a web page could have written is no word of the person's."""
+
+    async def keeps(context: Context) -> str:
+        """Read, and keep."""
+        await context.call("read_page", page="x")
+        context.state(Preferences, "global").change(currency="XXX")
+        return ""
+
+    async def reads(context: Context) -> str:
+        """Look."""
+        assert not context.sources
+        return context.state(Preferences, "global").value.currency + str(sorted(context.sources))
+
+    run(journal, tmp_path, keeps)
+    assert run(journal, tmp_path, reads).answer == "XXX['read_page']"
+
+
+def test_what_is_kept_for_all_is_said_once(tmp_path: Path, journal: Journal) -> None:
+    """Neither reading it nor copying a run says it anew."""
+
+    async def keeps(context: Context) -> str:
+        """Keep, then ask nobody."""
+        context.state(Preferences, "global").change(seats=2)
+        return await context.choose(["a", "b"])
+
+    async def later(context: Context) -> str:
+        """Keep something else."""
+        context.state(Preferences, "global").change(seats=5)
+        return ""
+
+    old = run(journal, tmp_path, keeps, ["a"])
+    assert journal.keepers() == {old.id}
+    new = run(journal, tmp_path, later)
+    fork(journal, old.id, "choose#1")
+    assert (kept := journal.kept("Preferences")) is not None
+    assert kept.value["seats"] == 5
+    assert journal.keepers() == {new.id}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "why"),
+    [
+        (Preferences, {"seats": 0}, "this is no Preferences: seats"),
+        (Preferences, {"seats": "many"}, "this is no Preferences: seats"),
+        (Needed, None, "this is no Needed: who"),
+    ],
+)
+def test_what_does_not_fit_is_not_kept(
+    tmp_path: Path, journal: Journal, kind: type[BaseModel], changes: dict[str, Any] | None, why: str
+) -> None:
+    async def work(context: Context) -> str:
+        """Try."""
+        context.state(kind).change(**changes or {})
+        return ""
+
+    result = run(journal, tmp_path, work)
+    assert result.reason.startswith(why)
+    assert not [it for it in journal.events(result.id) if isinstance(it.body, Kept)]
+
+
+def test_a_run_that_is_taken_up_keeps_what_it_had(tmp_path: Path, journal: Journal) -> None:
+    """Though others changed what is kept for all since."""
+    seen = list[int]()
+
+    async def work(context: Context) -> str:
+        """Look, ask, look."""
+        seen.append(context.state(Preferences, "global").value.seats)
+        await context.ask("Well?")
+        return str(context.state(Preferences, "global").value.seats)
+
+    async def change(context: Context) -> str:
+        """Change it."""
+        context.state(Preferences, "global").change(seats=seats)
+        return ""
+
+    seats = 4
+    run(journal, tmp_path, change)
+    waiting = run(journal, tmp_path, work)
+    seats = 7
+    run(journal, tmp_path, change)
+    with scripted_model([]) as model:
+        agent = Agent(model, workspace=tmp_path, journal=journal, skill=skill_from(work, name="works"),
+                      tools=[read_page, broken], settings=StepSettings(thinking=None))  # fmt: skip
+        assert agent.resume(waiting.id, "on").answer == "4"
+    assert set(seen) == {4}
+
+
+async def acts(context: Context) -> str:
+    """Act until there is an answer."""
+    while True:
+        action = await context.act()
+        if not hasattr(action, "tool"):
+            return str(getattr(action, "text", ""))
+        await context.call(action)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+FAILS = {"tool": "broken", "args": {"page": "x"}}
+
+
+def test_a_person_is_asked_before_a_run_fails(tmp_path: Path, journal: Journal) -> None:
+    asked = list[str]()
+
+    def person(question: str) -> str:
+        asked.append(question)
+        return "give up"
+
+    replies = [FAILS] * 3 + [{"answer": "I gave up"}]
+    assert run(journal, tmp_path, acts, replies).status is Status.FAILED
+    done = run(journal, tmp_path, acts, replies, hand_over=True, answer=person)
+    assert (done.status, done.answer) == (Status.DONE, "I gave up")
+    assert asked[0].startswith("I cannot go on: the call broken came to the same result 3 times")
+    assert "The task: go. Nothing was done yet. What now?" in asked[0]
+    assert done.messages[-2].content == "give up"
+
+
+def test_a_step_that_came_to_nothing_is_handed_over_once(tmp_path: Path, journal: Journal) -> None:
+    """On another day the person's word is the next thing: the step is not tried again."""
+    settings = StepSettings(thinking=None, constrain=False, retries=0, hand_over=True)
+    kept: dict[str, Any] = {"workspace": tmp_path, "journal": journal, "tools": [read_page], "settings": settings,
+                            "skill": skill_from(acts, name="works")}  # fmt: skip
+    with scripted_model(["nonsense"]) as model:
+        waiting = Agent(model, **kept).run("go")
+    assert waiting.status is Status.PAUSED
+    assert "What now?" in (waiting.question or "")
+    with scripted_model([json.dumps({"answer": "fine"})]) as model:
+        done = Agent(model, **kept).resume(waiting.id, "just say fine")
+    assert (done.status, done.answer) == (Status.DONE, "fine")
+    bodies = [it.body for it in journal.events(done.id)]
+    assert [it.path for it in bodies if isinstance(it, HandedOver)] == ["act#1"]
+    assert [it.path for it in bodies if isinstance(it, StepTaken)] == ["act#1", "act#2"]
+    assert replay(journal, done.id, tools=[read_page], catalogue=catalogue(), skill=kept["skill"]) == ""
+
+
+def test_how_a_run_stands(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Ask."""
+        await context.choose(["a"])
+        return str(await context.ask("Which day?"))
+
+    waiting = run(journal, tmp_path, work, ["a"])
+    state = state_of(journal.events(waiting.id))
+    assert (state.workflow.objective, state.workflow.status) == ("go", Status.PAUSED)
+    assert state.workflow.pending == ["Which day?"]
+    steps = state.workflow.budgets["steps"]
+    assert (steps.spent, steps.limit) == (1, 20)
+    assert state.tasks[""].skill == "works"
+
+
+def _random(seed: int) -> Model:
+    words = scripted.vocabulary()
+    engine = scripted.engine(laws.random_script(words.size, seed), words, deterministic=True)
+    return Model(engine, Card(name="random", thinking=ThinkingCard(budget=0)))
+
+
+async def chooses(context: Context) -> str:
+    """Choose, call, choose."""
+    first = await context.choose(["left", "right", "on"], "Where to?")
+    await context.call("read_page", page=first)
+    return first + await context.choose(["up", "down"], "And then?") + await context.reply("Say it.", tokens=12)
+
+
+@pytest.mark.parametrize(("temperature", "seed", "chance"), [(0.0, None, 0), (1.0, 5, 0), (1.0, None, 3)])
+def test_steps_are_taken_again(
+    tmp_path: Path, journal: Journal, temperature: float, seed: int | None, chance: int
+) -> None:
+    skill = skill_from(chooses, name="works")
+    settings = StepSettings(thinking=None, temperature=temperature, seed=seed)
+    again: dict[str, Any] = {"tools": [read_page], "catalogue": catalogue(), "skill": skill}
+    with _random(1) as model:
+        made = Agent(model, workspace=tmp_path, journal=journal, tools=[read_page], skill=skill, settings=settings,
+                     limits=Limits(step_tokens=40)).run("go")  # fmt: skip
+    assert made.status is Status.DONE, made.reason
+    count = len(journal.events(made.id))
+    with _random(1) as same:
+        found = take_anew(journal, made.id, same, **again)
+    assert [it.path for it in found] == ["choose#1", "choose#2", "reply#1"]
+    assert [it.parts for it in found] == [""] * 3
+    assert sum(it.chance for it in found) == chance
+    assert all(it.drift == 0 for it in found)
+    if chance:
+        return
+    parted = list[str]()
+    for other in range(2, 8):
+        with _random(other) as otherwise:
+            parted += [it.parts for it in take_anew(journal, made.id, otherwise, **again)]
+    assert any("then, " in it for it in parted), "other weights say something else"
+    assert len(journal.events(made.id)) == count, "nothing is written"
