@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,10 +19,11 @@ from bridle.card import Card, ThinkingCard
 from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.engine import scripted
+from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.fork import fork
 from bridle.how import StepSettings
-from bridle.journal import HandedOver, Journal, Kept, Status, StepTaken
+from bridle.journal import CallAnswered, HandedOver, Journal, Kept, Status, StepTaken
 from bridle.model import Model
 from bridle.observe.standing import state_of
 from bridle.replay import replay
@@ -51,10 +53,41 @@ def read_page(page: str) -> str:
     return "anything"
 
 
+COUNTED = list[str]()
+
+
+@tool(effect="pure", cache=30)
+def count(name: str) -> int:
+    """Count something."""
+    COUNTED.append(name)
+    return len(COUNTED)
+
+
+def _tear_down(text: str) -> str:
+    COUNTED.append(f"tear {text}")
+    return ""
+
+
+@tool(effect="idempotent", undo=_tear_down)
+def put_up(text: str) -> str:
+    """Put something up."""
+    COUNTED.append(f"put {text}")
+    return "up"
+
+
+@tool(effect="unsafe")
+def shout(text: str) -> str:
+    """Cannot be taken back."""
+    return "heard"
+
+
 @tool(effect="pure")
 def broken(page: str) -> str:
     """Never works."""
     raise ValueError("no")
+
+
+TOOLS = [read_page, count, put_up, shout, broken]
 
 
 def run(journal: Journal, folder: Path, skill: Work, replies: list[Any] | None = None, **settings: Any) -> Run:
@@ -64,7 +97,7 @@ def run(journal: Journal, folder: Path, skill: Work, replies: list[Any] | None =
             model,
             workspace=folder,
             journal=journal,
-            tools=[read_page, broken],
+            tools=TOOLS,
             skill=skill_from(skill, name="works"),
             settings=StepSettings(thinking=None, **settings),
             answer=answer,
@@ -72,7 +105,7 @@ def run(journal: Journal, folder: Path, skill: Work, replies: list[Any] | None =
         result = agent.run("go")
     laws.law_of_history(journal, result.id)
     again: dict[str, Any] = {
-        "tools": [read_page, broken],
+        "tools": TOOLS,
         "catalogue": catalogue(),
         "skill": skill_from(skill, name="works"),
     }
@@ -199,7 +232,7 @@ def test_a_run_that_is_taken_up_keeps_what_it_had(tmp_path: Path, journal: Journ
     run(journal, tmp_path, change)
     with scripted_model([]) as model:
         agent = Agent(model, workspace=tmp_path, journal=journal, skill=skill_from(work, name="works"),
-                      tools=[read_page, broken], settings=StepSettings(thinking=None))  # fmt: skip
+                      tools=TOOLS, settings=StepSettings(thinking=None))  # fmt: skip
         assert agent.resume(waiting.id, "on").answer == "4"
     assert set(seen) == {4}
 
@@ -304,3 +337,72 @@ def test_steps_are_taken_again(
             parted += [it.parts for it in take_anew(journal, made.id, otherwise, **again)]
     assert any("then, " in it for it in parted), "other weights say something else"
     assert len(journal.events(made.id)) == count, "nothing is written"
+
+
+def test_a_run_that_fails_is_taken_back(tmp_path: Path, journal: Journal) -> None:
+    """The last first; what nothing takes back is named; and it is not gone on with."""
+
+    async def work(context: Context) -> str:
+        """Do things, and fail."""
+        for text in ("a", "b"):
+            await context.call("put_up", text=text)
+        await context.call("shout", text="x")
+        raise ValueError("a bug")
+
+    COUNTED.clear()
+    result = run(journal, tmp_path, work, undo=True)
+    assert COUNTED == ["put a", "put b", "tear b", "tear a"]
+    assert result.reason == "ValueError: a bug; what was done is taken back; this stays: shout"
+    with scripted_model([]) as model, pytest.raises(UsageError, match="was taken back"):
+        Agent(model, workspace=tmp_path, journal=journal, tools=TOOLS, skill=skill_from(work, name="works")).resume(
+            result.id
+        )
+    COUNTED.clear()
+    assert run(journal, tmp_path, work).reason == "ValueError: a bug"
+    assert COUNTED == ["put a", "put b"]
+
+
+def test_a_run_that_is_stopped_is_taken_back(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Do something, and wait."""
+        await context.call("put_up", text="a")
+        waits.set()
+        await asyncio.sleep(60)
+        return ""
+
+    async def stopped() -> None:
+        with scripted_model([]) as model:
+            agent = Agent(model, workspace=tmp_path, journal=journal, tools=TOOLS, skill=skill_from(work),
+                          settings=StepSettings(thinking=None, undo=True))  # fmt: skip
+            doing = asyncio.create_task(agent.perform("go"))
+            await waits.wait()
+            doing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await doing
+
+    waits = asyncio.Event()
+    COUNTED.clear()
+    asyncio.run(stopped())
+    assert COUNTED == ["put a", "tear a"]
+    assert journal.runs(1)[0].status is Status.CANCELLED
+
+
+def test_what_only_looks_may_be_looked_up(tmp_path: Path, journal: Journal) -> None:
+    """As long as nothing happened in between."""
+
+    async def work(context: Context) -> str:
+        """Count."""
+        seen = [(await context.call("count", name=name)).value for name in ("a", "b", "a")]
+        await context.call("put_up", text="x")
+        return str([*seen, (await context.call("count", name="a")).value])
+
+    COUNTED.clear()
+    result = run(journal, tmp_path, work)
+    assert result.answer == "[1, 2, 1, 4]"
+    answered = [it.body for it in journal.events(result.id) if isinstance(it.body, CallAnswered)]
+    assert [it.cached for it in answered] == [False, False, True, False, False]
+
+
+def test_what_does_something_is_not_looked_up() -> None:
+    with pytest.raises(UsageError, match="not kept"):
+        tool(effect="idempotent", cache=1)(lambda: None)

@@ -249,6 +249,8 @@ class Agent:
         started, ended = beginning(run, events), ending(events)
         if ended is not None and ended.status is Status.DONE:
             raise UsageError(f"the run {run} is done", hint=f"to do it otherwise: bridle runs fork {run}")
+        if ended is not None and ended.undone:
+            raise UsageError(f"what the run {run} did was taken back", hint=f"do it anew: bridle run {started.task!r}")
         if started.model != self.model.name:
             raise UsageError(
                 f"the run {run} is of the model {started.model}, and this is {self.model.name}",
@@ -314,19 +316,38 @@ class Agent:
         except Astray:  # nothing of this is news of the run
             raise
         except Ended as end:
+            if end.status is Status.FAILED:
+                return await self._abort(context, end.status, end.reason)
             return self._end(context, end.status, None, end.question, end.reason)
         except asyncio.CancelledError:
-            self._end(context, Status.CANCELLED, None, None, "it was stopped")
+            await self._abort(context, Status.CANCELLED, "it was stopped")
             raise
         except Misread as error:
             return self._end(context, Status.DONE, error.message, None, "")
         except BridleError as error:
-            return self._end(context, Status.FAILED, None, None, error.message)
+            return await self._abort(context, Status.FAILED, error.message)
         except (Exception, SystemExit) as error:  # a skill is foreign code: its bug ends its run, not the caller
-            return self._end(context, Status.FAILED, None, None, f"{type(error).__name__}: {error}")
+            return await self._abort(context, Status.FAILED, f"{type(error).__name__}: {error}")
         return self._end(context, Status.DONE, answer, None, "")
 
-    def _end(self, context: Context, status: Status, answer: str | None, question: str | None, reason: str) -> Run:
+    async def _abort(self, context: Context, status: Status, reason: str) -> Run:
+        """End a run that comes to nothing, and take back what it did, if that is wanted."""
+        if not self.settings.undo:
+            return self._end(context, status, None, None, reason)
+        lasting = await context.undo(context.bounds.calls)
+        stays = f"; this stays: {', '.join(it.tool for it in lasting)}" if lasting else ""
+        return self._end(context, status, None, None, f"{reason}; what was done is taken back{stays}", undone=True)
+
+    def _end(
+        self,
+        context: Context,
+        status: Status,
+        answer: str | None,
+        question: str | None,
+        reason: str,
+        *,
+        undone: bool = False,
+    ) -> Run:
         seconds = time.monotonic() - context.bounds.started
         if status is Status.BUDGET:
             answer = f"Not finished: {reason}. {context.bounds.so_far()}"
@@ -335,6 +356,7 @@ class Agent:
             answer=answer,
             question=question,
             reason=reason,
+            undone=undone,
             steps=context.bounds.steps,
             tokens=told(context.bounds.usage),
             seconds=round(seconds, 6),

@@ -81,6 +81,10 @@ class CallMade:
     """Names it for ever."""
     place: str = ""
     """Where in the run it was made, as `parallel#1.2/3`."""
+    lasting: bool = True
+    """It may have changed something."""
+    at: float = float("-inf")
+    """When, on the monotonic clock; long ago, where it is known from a record."""
 
 
 @dataclass
@@ -155,6 +159,15 @@ class Bounds:
         """The calls of one conversation, by their numbers, that did not fail and were not taken back."""
         calls = {it.place.removeprefix(place): it for it in self.calls if it.ok and it.place.startswith(place)}
         return {int(it): made for it, made in calls.items() if it.isdigit() and made.key not in self.undone}
+
+    def same(self, call: Call, seconds: float) -> CallMade | None:
+        """The same call as it was made not longer ago, if nothing can have changed since."""
+        for made in reversed(self.calls):
+            if made.lasting or made.at < time.monotonic() - seconds:
+                return None
+            if made.ok and made.tool == call.tool and dict(made.args) == dict(call.args):
+                return made
+        return None
 
     def uses(self, tool: str) -> int:
         """How often a tool was used."""

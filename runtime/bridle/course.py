@@ -47,7 +47,7 @@ from bridle.prompt import sources as sources_of
 from bridle.record import Recorder, as_json, usage_of
 from bridle.state import Store
 from bridle.step import Outcome, Step, StepError, take
-from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool
+from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Attempt, Progress, Writer
 from bridle.vote import Vote, most, vote
 
@@ -227,9 +227,13 @@ class Course:
                 seen = await settle(call, tool, services, partial(self.hear, f"{DOUBT}{place}.{made.begun}"))
                 if seen is None and tool.effect is Effect.UNSAFE:  # a word that it was not done is for this once alone
                     self.recorder.intent(key, call, tool.effect, sources)
+            if (same := self.bounds.same(call, tool.cache)) is not None:
+                seen = Observation(True, same.result, render(same.result), cached=True)
             seen = seen or await tool.call(call.args, services)
             self.recorder.outcome(key, tool.name, seen)
-        self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place))
+        at = float("-inf") if made is not None else time.monotonic()
+        lasting = tool.effect is not Effect.PURE
+        self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place, lasting, at))
         return seen
 
     async def _gated(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:

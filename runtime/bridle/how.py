@@ -32,6 +32,8 @@ class StepSettings:
     """Who looks at a plan before it is carried out."""
     policy: Policy = OPEN
     """What is allowed."""
+    undo: bool = False
+    """What a run did is taken back, the last first, where it fails or is stopped (a saga)."""
     hand_over: bool = False
     """A person is asked how to go on where a run would fail."""
 

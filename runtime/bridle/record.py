@@ -68,8 +68,17 @@ class Recorder:
 
     def outcome(self, key: str, tool: str, seen: Observation) -> None:
         """Journal what came of a call."""
-        told = CallAnswered(key=key, tool=tool, ok=seen.ok, result=seen.value, text=seen.text, seconds=seen.seconds)
-        self.event(told)
+        self.event(
+            CallAnswered(
+                key=key,
+                tool=tool,
+                ok=seen.ok,
+                result=seen.value,
+                text=seen.text,
+                seconds=seen.seconds,
+                cached=seen.cached,
+            )
+        )
 
     def decision(
         self,

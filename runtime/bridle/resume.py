@@ -27,6 +27,7 @@ def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
         temperature=settings.temperature,
         review=settings.review,
         hand_over=settings.hand_over,
+        undo=settings.undo,
         policy=settings.policy.model_dump(mode="json", exclude_defaults=True),
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
@@ -49,6 +50,7 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
         temperature=way.temperature,
         review=way.review,
         hand_over=way.hand_over,
+        undo=way.undo,
         policy=Policy.model_validate(way.policy),
         seed=started.seed,
     )

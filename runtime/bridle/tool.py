@@ -83,6 +83,8 @@ class Observation:
     value: JsonValue
     text: str
     seconds: float = 0.0
+    cached: bool = False
+    """It is what the same call came to before."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class Tool:
     """Asks the world whether a call with these arguments happened: what came of it, or None."""
     retries: int = 0
     """How often a call is made again that took too long or could not reach what it needs, each after a longer pause."""
+    cache: float = 0.0
+    """Seconds for which what a call came to is taken for the same call, if none with an effect came between."""
 
     def signature(self) -> str:
         """The tool as one line of a prompt: `name(needed, other: integer, optional?, where: {city, street})`.
@@ -176,6 +180,7 @@ def tool(
     doubt: Callable[[Any], str] | None = ...,
     probe: Callable[..., object] | None = ...,
     retries: int = ...,
+    cache: float = ...,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 def tool(
     function: Callable[..., object] | None = None,
@@ -188,6 +193,7 @@ def tool(
     doubt: Callable[[Any], str] | None = None,
     probe: Callable[..., object] | None = None,
     retries: int = 0,
+    cache: float = 0.0,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool of a typed function; a decorator with or without arguments.
 
@@ -203,13 +209,15 @@ def tool(
             came of the call, or None if it was never made; a tool whose effect is `probe` needs one.
         retries: how often a call is made again that timed out or raised `OSError` (a connection that was refused, say),
             after 0.2 s and then twice as long each time; for tools that may be run twice.
+        cache: seconds for which, in one run, what a call came to is taken for the same call again, as long as no call
+            with an effect came between; for tools that only look.
 
     Raises:
         UsageError: a parameter has no annotation, or the function takes `*args` or `**kwargs`.
     """
     if function is None:
-        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt, probe, retries)
-    return tool_from(function, Effect(effect), name, timeout, undo, doubt, probe, retries)
+        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt, probe, retries, cache)
+    return tool_from(function, Effect(effect), name, timeout, undo, doubt, probe, retries, cache)
 
 
 def tool_from(
@@ -221,11 +229,14 @@ def tool_from(
     doubt: Callable[[Any], str] | None = None,
     probe: Callable[..., object] | None = None,
     retries: int = 0,
+    cache: float = 0.0,
 ) -> Tool:
     """The plain form of `tool`."""
     name = name or function.__name__
     if retries and effect not in (Effect.PURE, Effect.IDEMPOTENT):
         raise UsageError(f"the tool '{name}' may not be run twice, so it is not retried", hint="effect='idempotent'")
+    if cache and effect is not Effect.PURE:
+        raise UsageError(f"the tool '{name}' does something, so what it comes to is not kept", hint="effect='pure'")
     if (effect is Effect.PROBE) != (probe is not None):
         raise UsageError(f"the tool '{name}' and its probe do not go together", hint="effect='probe' with probe=...")
     hints = get_type_hints(function, include_extras=True)
@@ -250,7 +261,7 @@ def tool_from(
     back = tool_from(undo, Effect.IDEMPOTENT, None, timeout) if undo else None
     told = description or name.replace("_", " ")
     ask = tool_from(probe, Effect.PURE, None, timeout) if probe else None
-    return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt, ask, retries)
+    return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt, ask, retries, cache)
 
 
 def render(value: JsonValue) -> str:

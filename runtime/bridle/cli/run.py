@@ -70,6 +70,7 @@ def run(
         str | None, typer.Option("--planner", help="The model that makes plans, if another one.", show_default=False)
     ] = None,
     review: Annotated[Reviewer, typer.Option("--review", help="Who looks at a plan first.")] = Reviewer.NOBODY,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back what it did where it fails or is stopped.")] = False,
     hand_over: Annotated[bool, typer.Option("--hand-over", help="Ask you how to go on where it would fail.")] = False,
     skill: Annotated[str, typer.Option("--skill", "-s", help="How to go about it.")] = "react",
     workspace: WorkspaceOption = Path(),
@@ -127,6 +128,7 @@ def run(
                 policy=read_policy(policy) if policy else OPEN,
                 review=review.value,
                 hand_over=hand_over,
+                undo=undo,
             ),
             **watch,
         )

@@ -90,6 +90,7 @@ class Way(_Body):
     policy: dict[str, JsonValue] = {}
     """What was allowed; everything, if it is empty."""
     hand_over: bool = False
+    undo: bool = False
     card: dict[str, JsonValue]
     """What was known of the model."""
 
@@ -296,6 +297,8 @@ class CallAnswered(_Body):
     text: str
     """What the model was shown, behind its number where answers have to cite."""
     seconds: float
+    cached: bool = False
+    """It is what the same call came to a moment before."""
 
 
 class Undone(_Body):
@@ -334,6 +337,8 @@ class RunEnded(_Body):
     answer: str | None = None
     question: str | None = None
     reason: str = ""
+    undone: bool = False
+    """What it did was taken back, as far as it could be."""
     steps: int
     tokens: Tokens
     seconds: float

@@ -97,8 +97,8 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 call = f"[bold cyan]{body.tool}[/]{escape(arguments(body.args))}"
                 tree.add(f"[dim]{event.number}[/] {call} [dim]{body.effect}[/]")
             case CallAnswered(ok=ok, text=text, seconds=seconds):
-                style = "green" if ok else "red"
-                tree.add(f"[dim]{event.number}[/]   [{style}]{escape(shorten(text, 400))}[/] [dim]{_time(seconds)}[/]")
+                style, took = "green" if ok else "red", "as before" if body.cached else _time(seconds)
+                tree.add(f"[dim]{event.number}[/]   [{style}]{escape(shorten(text, 400))}[/] [dim]{took}[/]")
             case Undone(ok=ok, text=text):
                 tree.add(f"[dim]{event.number}[/] undone: [{'green' if ok else 'red'}]{escape(shorten(text, 400))}[/]")
             case Prompted():
