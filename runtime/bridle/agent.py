@@ -38,6 +38,7 @@ from bridle.context import Context
 from bridle.course import Anew, Course
 from bridle.delegate import Work
 from bridle.errors import BridleError, Misread, UsageError
+from bridle.gate import Gate
 from bridle.how import StepSettings
 from bridle.journal import (
     Event,
@@ -57,7 +58,7 @@ from bridle.journal.store import new_run
 from bridle.person import Ask, Letter, Person
 from bridle.prompt import Message
 from bridle.record import Recorder, told
-from bridle.resume import way_of
+from bridle.resume import check_same, way_of
 from bridle.scope import choose_scope
 from bridle.skill import Skill
 from bridle.tool import Service, Tool
@@ -247,20 +248,7 @@ class Agent:
         """
         events = self.journal.events(run)
         started, ended = beginning(run, events), ending(events)
-        if ended is not None and ended.status is Status.DONE:
-            raise UsageError(f"the run {run} is done", hint=f"to do it otherwise: bridle runs fork {run}")
-        if ended is not None and ended.undone:
-            raise UsageError(f"what the run {run} did was taken back", hint=f"do it anew: bridle run {started.task!r}")
-        if started.model != self.model.name:
-            raise UsageError(
-                f"the run {run} is of the model {started.model}, and this is {self.model.name}",
-                hint=f"bridle runs fork {run} goes on with another one",
-            )
-        if started.digest and started.digest != self.skill.digest:
-            raise UsageError(
-                f"the skill '{started.skill}' is not what it was when the run {run} began",
-                hint=f"bridle runs fork {run} does it with the skill as it is now",
-            )
+        check_same(run, started, ended, self.model.name, self.skill.digest)
         letter = None
         if answer is not None and (last := last_own(events)) is not None:
             asked = ended.question if ended is not None else None
@@ -296,13 +284,12 @@ class Agent:
     ) -> tuple[Context, Work[str]]:
         course = Course(
             recorder,
-            Bounds(self.limits),
+            Gate(Bounds(self.limits), self.settings.policy, [task]),
             self.settings,
             self._services,
             Person(self._answer, letter),
             self._on_progress,
             past,
-            people=[task],
             anew=anew,
         )
         context = Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)

@@ -6,7 +6,6 @@ not done again: a run that was killed or waits for a person is taken up by doing
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -16,11 +15,12 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
-from bridle.approval import approve, arguments, settle
+from bridle.approval import Hear, settle
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.decide import Calibration, Decision, choose
 from bridle.engine.base import Generation, Stop
 from bridle.errors import BridleError, BudgetError
+from bridle.gate import Gate
 from bridle.grammar.action import Call
 from bridle.grammar.base import Choice
 from bridle.grammar.keywords import Schema
@@ -41,10 +41,10 @@ from bridle.journal import (
 from bridle.journal.replay import DOUBT
 from bridle.model import Model
 from bridle.person import Person
-from bridle.policy import PolicyError, Verdict, Word
+from bridle.policy import PolicyError
 from bridle.prompt import Message, Prompt
 from bridle.prompt import sources as sources_of
-from bridle.record import Recorder, as_json, usage_of
+from bridle.record import Recorder, as_json, digest, usage_of
 from bridle.state import Store
 from bridle.step import Outcome, Step, StepError, take
 from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool, render
@@ -63,7 +63,7 @@ class Course:
     """A run under way."""
 
     recorder: Recorder
-    bounds: Bounds
+    gate: Gate
     settings: StepSettings
     services: Mapping[type[Service], Service]
     person: Person = field(default_factory=Person)
@@ -71,11 +71,12 @@ class Course:
     """Hears signs of life, on the engine's thread."""
     past: Past = field(default_factory=Past)
     """What the run did before."""
-    people: list[str] = field(default_factory=list[str])
-    """What people said, and nobody else: what a policy trusts."""
     anew: Anew | None = None
-    settled: set[str] = field(default_factory=set[str])
-    """Tools that the person allowed for all of the run."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """What it has spent of what it may."""
+        return self.gate.bounds
 
     @cached_property
     def store(self) -> Store:
@@ -168,24 +169,11 @@ class Course:
     ) -> dict[str, Schema]:
         """What the policy leaves of the arguments of some tools to a skill that has read what came of others, its
         sources; those that it takes away are left out."""
-        policy = self.settings.policy
-        verdicts = {it.name: self._scoped(policy.verdict(it, skill, sources)) for it in tools if it.name in schemas}
+        verdicts = {it.name: self.gate.verdict(it, skill, sources) for it in tools if it.name in schemas}
         if all(it.plain for it in verdicts.values()):
             return dict(schemas)
         self.tell(Ruled(path=path, verdicts={name: str(it) for name, it in verdicts.items() if not it.plain}))
-        left, results = dict[str, Schema](), self.bounds.results
-        for name, verdict in verdicts.items():
-            spent = verdict.calls is not None and self.bounds.uses(name) >= verdict.calls
-            if not spent and (narrowed := verdict.narrowed(schemas[name], self.people, results)) is not None:
-                left[name] = narrowed
-        return left
-
-    def _scoped(self, verdict: Verdict, word: Word = "deny") -> Verdict:
-        """A verdict, stricter for a tool that the task was not found to need."""
-        scope = self.bounds.scope
-        if scope is None or verdict.tool in scope or verdict.word == "deny":
-            return verdict
-        return replace(verdict, word=word, rules=(*verdict.rules, "scope"))
+        return self.gate.left(schemas, verdicts)
 
     async def call(
         self, place: str, call: Call, tool: Tool, skill: str = "", sources: Collection[str] = ()
@@ -203,8 +191,8 @@ class Course:
         """
         self.bounds.left()
         try:
-            verdict = self._scoped(self.settings.policy.verdict(tool, skill, sources), "ask")
-            call = await self._gated(place, call, tool, verdict)
+            verdict = self.gate.verdict(tool, skill, sources, "ask")
+            call = await self.gate.passed(place, call, tool, verdict, self._approval)
         except PolicyError as error:
             self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
             return Observation(False, error.message, f"error: {error.message}")
@@ -235,25 +223,6 @@ class Course:
         lasting = tool.effect is not Effect.PURE
         self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place, lasting, at))
         return seen
-
-    async def _gated(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:
-        """The call that the policy, and the person if it says so, let pass.
-
-        Raises:
-            PolicyError: there is none.
-            Ended: the person has to be asked, and nobody is there.
-        """
-        verdict.check(call, self.bounds.uses(tool.name), self.people, self.bounds.results)
-        if verdict.word != "ask" or tool.name in self.settled:
-            return call
-        exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])
-        hear = partial(self.hear, f"approve@{place}.{exactly}", within=self.settings.policy.approval_seconds)
-        passed, always = await approve(call, tool, hear)
-        if always:
-            self.settled.add(tool.name)
-        if passed is not call:  # a person is held to the rules as well
-            verdict.check(passed, self.bounds.uses(tool.name), self.people, self.bounds.results)
-        return passed
 
     async def take_back(self, calls: Sequence[CallMade], tools: Sequence[Tool]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
@@ -289,7 +258,7 @@ class Course:
         """
         if (known := self.past.heard(path)) is not None:
             _same(path, known.question, question)
-            self.people.append(known.text)
+            self.gate.people.append(known.text)
             return known.text
         answer, seconds = await self.person.answer(question)
         if answer is None:
@@ -297,8 +266,11 @@ class Course:
         if within is not None and seconds > within:
             raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
         self.recorder.event(Heard(path=path, question=question, text=answer))
-        self.people.append(answer)
+        self.gate.people.append(answer)
         return answer
+
+    def _approval(self, path: str) -> Hear:
+        return partial(self.hear, path, within=self.settings.policy.approval_seconds)
 
     def hand_over(self, path: str, reason: str) -> None:
         """Journal that a step came to nothing, so that it is not taken again when the run is taken up."""
@@ -354,12 +326,6 @@ class Course:
 def _same(path: str, before: str, now: str) -> None:
     if before and before != now:  # older journals do not say what was asked
         raise Astray(path, "what is asked there is not what was asked then")
-
-
-def digest(messages: Sequence[Message]) -> str:
-    """What tells one conversation from another: the beginning of a SHA-256, 16 hexadecimal digits."""
-    told = json.dumps([[it.role, it.content] for it in messages], ensure_ascii=False)
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _again(taken: StepTaken) -> Attempt:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -24,6 +26,7 @@ from bridle.journal import (
     Tokens,
     prompts,
 )
+from bridle.prompt import Message
 from bridle.tool import Observation
 from bridle.turn import Attempt
 
@@ -194,6 +197,12 @@ def common(first: Sequence[object], second: Sequence[object]) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if first[low:middle] == second[low:middle] else (low, middle - 1)
     return low
+
+
+def digest(messages: Sequence[Message]) -> str:
+    """What tells one conversation from another: the beginning of a SHA-256, 16 hexadecimal digits."""
+    told = json.dumps([[it.role, it.content] for it in messages], ensure_ascii=False)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def as_json(value: object) -> JsonValue:

@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from bridle.bounds import Limits
 from bridle.card import Card
-from bridle.errors import JournalError
+from bridle.errors import JournalError, UsageError
 from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
-from bridle.journal import RunStarted, Way
+from bridle.journal import RunEnded, RunStarted, Status, Way
 from bridle.policy import Policy
 
 
@@ -56,3 +56,25 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
     )
     limits = Limits(way.steps, way.tokens, way.seconds, way.calls_per_tool, way.step_tokens)
     return settings, limits, Card.model_validate(way.card)
+
+
+def check_same(run: str, started: RunStarted, ended: RunEnded | None, model: str, skill: str) -> None:
+    """See that a run can be gone on with, by a model and the skill with that digest.
+
+    Raises:
+        UsageError: it is over, or one of them is not what it was.
+    """
+    if ended is not None and ended.status is Status.DONE:
+        raise UsageError(f"the run {run} is done", hint=f"to do it otherwise: bridle runs fork {run}")
+    if ended is not None and ended.undone:
+        raise UsageError(f"what the run {run} did was taken back", hint=f"do it anew: bridle run {started.task!r}")
+    if started.model != model:
+        raise UsageError(
+            f"the run {run} is of the model {started.model}, and this is {model}",
+            hint=f"bridle runs fork {run} goes on with another one",
+        )
+    if started.digest and started.digest != skill:
+        raise UsageError(
+            f"the skill '{started.skill}' is not what it was when the run {run} began",
+            hint=f"bridle runs fork {run} does it with the skill as it is now",
+        )

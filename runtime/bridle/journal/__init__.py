@@ -15,22 +15,15 @@ from bridle.journal.event import (
     Kept,
     Layer,
     Noted,
-    Offered,
     Prompted,
     Returned,
     Ruled,
-    RunEnded,
-    RunJudged,
-    RunStarted,
-    Said,
-    Status,
     StepTaken,
-    Tokens,
     Undone,
-    Way,
 )
 from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, place_of, prompts
 from bridle.journal.store import Journal, RunSummary
+from bridle.journal.whole import Offered, RunEnded, RunJudged, RunStarted, Said, Status, Tokens, Way
 
 __all__ = [
     "Body",

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, JsonValue
 
-
-class Status(StrEnum):
-    """How a run stands."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    BUDGET = "budget"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-    IN_DOUBT = "in doubt"
-    """A call was begun that must not be made twice, and nobody knows whether it was made."""
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
-
-
-class Tokens(_Body):
-    """Where a step's tokens and seconds went. See `bridle.engine.base.Usage`."""
-
-    prompt: int = 0
-    reused: int = 0
-    sampled: int = 0
-    forced: int = 0
-    drafted: int = 0
-    accepted: int = 0
-
+from bridle.journal.whole import CONFIG, RunEnded, RunJudged, RunStarted, Tokens
 
 Chosen: TypeAlias = tuple[float, float, str, float]
 """What a model made of one token that it chose: its probability, what the grammar took away, and the runner-up with its
 probability, where there was one (`bridle.engine.base.Signal`)."""
+
+
+class _Body(BaseModel):
+    model_config = CONFIG
 
 
 class Certainty(_Body):
@@ -54,72 +30,6 @@ class Certainty(_Body):
     """Mean over the choices, of what the grammar left, in nats."""
     probability: float = 1.0
     """Of all choices together, among what the grammar left, at temperature 1."""
-
-
-class Offered(_Body):
-    """A tool as a model is told of it."""
-
-    name: str
-    description: str
-    parameters: str
-    """A JSON Schema as text, for the order of its properties is part of it."""
-
-
-class Said(_Body):
-    """A message of the conversation that a run goes on with."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-    sources: list[str] = []
-    """The tools whose results it may depend on."""
-
-
-class Way(_Body):
-    """How a run is gone about, as far as it needs to be known to take it up again."""
-
-    steps: int
-    tokens: int
-    seconds: float
-    calls_per_tool: int
-    step_tokens: int
-    thinking: dict[str, JsonValue] | None
-    constrain: bool
-    retries: int
-    temperature: float | None
-    review: Literal["nobody", "critic", "person"] = "nobody"
-    policy: dict[str, JsonValue] = {}
-    """What was allowed; everything, if it is empty."""
-    hand_over: bool = False
-    undo: bool = False
-    card: dict[str, JsonValue]
-    """What was known of the model."""
-
-
-class RunStarted(_Body):
-    """A run began."""
-
-    kind: Literal["run.started"] = "run.started"
-    task: str
-    skill: str
-    model: str
-    format: str
-    tools: list[Offered] = []
-    """Not in older journals."""
-    workspace: str
-    seed: int | None
-    deterministic: bool = False
-    """The engine promised the same tokens for the same run on the same machine. Else batches, drafts and reused
-    prompts change the rounding of scores, and with it, seldom, a token."""
-    version: str
-    parent: str | None = None
-    """The run whose conversation it continues."""
-    history: list[Said] = []
-    """That conversation."""
-    digest: str = ""
-    """SHA-256 of the skill's files; empty in older journals, as what follows."""
-    way: Way | None = None
-    forked: str = ""
-    """The run that it is a copy of up to a place, and the place: `20261121-101500-abcdef at act#2`."""
 
 
 class StepTaken(_Body):
@@ -327,38 +237,6 @@ class Prompted(_Body):
     kind: Literal["prompted"] = "prompted"
     path: str
     text: str
-
-
-class RunEnded(_Body):
-    """A run ended, or waits for a person."""
-
-    kind: Literal["run.ended"] = "run.ended"
-    status: Status
-    answer: str | None = None
-    question: str | None = None
-    reason: str = ""
-    undone: bool = False
-    """What it did was taken back, as far as it could be."""
-    steps: int
-    tokens: Tokens
-    seconds: float
-
-
-class RunJudged(_Body):
-    """An evaluation looked at what a run came to."""
-
-    kind: Literal["run.judged"] = "run.judged"
-    suite: str
-    case: str
-    family: str
-    tags: list[str] = []
-    variant: str = ""
-    """How its steps were taken, as `format=xml thinking=off`."""
-    passed: bool
-    reward: float
-    """The share of what was expected that came, from 0 to 1."""
-    checks: dict[str, str] = {}
-    """What was looked at, each with what is wrong with it."""
 
 
 Body: TypeAlias = (

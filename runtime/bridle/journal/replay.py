@@ -25,12 +25,10 @@ from bridle.journal.event import (
     Prompted,
     Returned,
     Ruled,
-    RunEnded,
-    RunJudged,
-    RunStarted,
     StepTaken,
     Undone,
 )
+from bridle.journal.whole import RunEnded, RunJudged, RunStarted
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ import apsw
 
 from bridle.errors import JournalError, UsageError
 from bridle.journal.chain import GENESIS, Event, chain, read_body, write_body
-from bridle.journal.event import Body, Kept, RunEnded, RunStarted, Status
+from bridle.journal.event import Body, Kept
+from bridle.journal.whole import RunEnded, RunStarted, Status
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
