@@ -17,8 +17,10 @@ from bridle.engine.llama import load_model, read_vocabulary
 from bridle.engine.mask import allocate, tokens_of
 from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar import form_of
+from bridle.grammar.base import NATURAL
 from bridle.grammar.compile import Compiler
 from bridle.grammar.document import Document, Phase
+from bridle.grammar.schema import json_rule
 from bridle.grammar.watch import DIGITS, JsonWatch, needs_watch
 from conftest import DataSets
 from scripts import drain
@@ -166,3 +168,20 @@ def test_what_a_lexer_has_built_for_other_documents_stops_none(data: DataSets) -
             document.fill(row)
             document.advance([int(random.choice(tokens_of(row)))])
     assert compiler.compile(text).start is not first.start, "nothing was met: the test shows nothing"
+
+
+def test_a_lexer_that_has_nothing_left_refuses_no_token(data: DataSets) -> None:
+    """llguidance counts what a lexer builds for tokens that are taken without a mask, and at its limit it takes tokens
+    for wrong that are right."""
+    words: dict[str, Any] = {"type": "string", "pattern": r"^(?:\S+\s+){0,29}\S+$", "maxLength": 300}
+    vocabulary = read_vocabulary(load_model(data.file("vocab/ggml-vocab-llama-bpe.gguf"), vocabulary_only=True))
+    compiler, texts = Compiler(vocabulary), ["another" + " and again" * count for count in range(1, 15)]
+    rule = f"start: {json_rule({'type': 'array', 'items': words}, NATURAL)}"
+    tokens = vocabulary.tokenize(json.dumps(texts), False)
+    compiled = compiler.compile(rule)
+    assert compiled.start.deep_copy().validate_tokens(tokens) < len(tokens), "no limit was met: the test shows nothing"
+    document = Document(compiler, [Phase("document", rule, json=True)], 2 * len(tokens))
+    for token in tokens:
+        assert not document.finished
+        document.advance([token])
+    assert document.finished

@@ -27,6 +27,9 @@ ENOUGH = 4
 """Cores from which masks computed in parallel pay; on two they were slower (`benchmarks/RESULTS.md`)."""
 CACHE_SIZE = 128
 """Compiled grammars kept per vocabulary."""
+MORE = llguidance.LLParserLimits(initial_lexer_fuel=20_000_000, step_lexer_fuel=2_000_000)
+"""What the lexer of a grammar may build that has met llguidance's own limits (1,000,000 before the first mask, 200,000 for
+each): counting words takes much of it. Where nothing is left it refuses tokens that are right."""
 
 
 class Compiler:
@@ -65,9 +68,9 @@ class Compiler:
             return found
 
     def renew(self, grammar: str) -> Compiled:
-        """A grammar that was compiled before, with a lexer that has built nothing yet."""
+        """A grammar that was compiled before, with a lexer that has built nothing yet, and may build more."""
         with self._lock:
-            fresh = replace(self._cache[grammar], start=self._matcher(grammar))
+            fresh = replace(self._cache[grammar], start=self._matcher(grammar, MORE))
             self._cache[grammar] = fresh
             return fresh
 
@@ -89,8 +92,9 @@ class Compiler:
             return error.message
         return ""
 
-    def _matcher(self, grammar: str) -> llguidance.LLMatcher:
-        matcher = llguidance.LLMatcher(self.tokenizer, llguidance.LLMatcher.grammar_from_lark(grammar), log_level=0)
+    def _matcher(self, grammar: str, limits: llguidance.LLParserLimits | None = None) -> llguidance.LLMatcher:
+        text = llguidance.LLMatcher.grammar_from_lark(grammar)
+        matcher = llguidance.LLMatcher(self.tokenizer, text, log_level=0, limits=limits)
         if matcher.is_error():
             raise GrammarError(f"the grammar cannot be compiled: {reason(matcher.get_error())}")
         return matcher

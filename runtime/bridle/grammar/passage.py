@@ -136,7 +136,7 @@ class Passage:
             self._cut(self._compiled.tail)
             return []
         taken = self.matcher.try_consume_tokens(tokens)
-        if not taken and self.matcher.is_error():
+        if not taken:  # its lexer may have met a limit, which it does not always tell
             self._renew()
             taken = self.matcher.try_consume_tokens(tokens)
         if not taken:
