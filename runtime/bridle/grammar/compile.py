@@ -28,8 +28,8 @@ ENOUGH = 4
 CACHE_SIZE = 128
 """Compiled grammars kept per vocabulary."""
 MORE = llguidance.LLParserLimits(initial_lexer_fuel=20_000_000, step_lexer_fuel=2_000_000)
-"""What the lexer of a grammar may build that has met llguidance's own limits (1,000,000 before the first mask, 200,000 for
-each): counting words takes much of it. Where nothing is left it refuses tokens that are right."""
+"""What the lexer of a grammar may build that has met llguidance's own limits (1,000,000 before the first mask, 200,000
+for each): counting words takes much of it. Where nothing is left it refuses tokens that are right."""
 
 
 class Compiler:
