@@ -25,18 +25,20 @@ from rich.progress import track
 from rich.table import Table
 
 from bridle.brief import brief
+from bridle.catalogue import catalogue
 from bridle.decide import choose
 from bridle.grammar.base import Choice
 from bridle.local import open_model
 from bridle.model import Model
 from bridle.prompt import Message
-from bridle.route import MARGIN, NONE, QUESTION, listed
+from bridle.route import MARGIN, NONE, QUESTION, listed, weighed
 from bridle.step import Step, StepError, take
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models" / "colt" / "recipe"))
 recipe: Any = import_module("verbs")
 values: Any = import_module("values")
 CONSOLE = Console(stderr=True)
+SKILLS = catalogue().skills
 
 
 async def right(model: Model, exercise: Any) -> bool:
@@ -78,8 +80,10 @@ async def routed(model: Model, made: Any, random: Random, *, clear: bool) -> Rou
     system = brief("", (), form, None, terse=model.card.prompt.terse)
     messages = [Message("system", system), Message("user", request), Message("user", question)]
     decision = await choose(messages, form, model)
-    best, second = sorted(decision.probabilities, reverse=True)[:2]
-    return Routed(clear, decision.option == label, best - second < MARGIN)
+    said = {name: [about, *SKILLS[name].requests()] for name, about, _ in told}
+    found = weighed(request, dict(zip(options, decision.probabilities, strict=True)), said)
+    best, second = sorted(found.values(), reverse=True)[:2]
+    return Routed(clear, max(found, key=found.__getitem__) == label, best - second < MARGIN)
 
 
 def share(found: Sequence[bool]) -> float:

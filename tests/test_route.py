@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import laws
 from bridle.agent import Agent, Run
@@ -24,9 +26,10 @@ from bridle.evals.scripted import scripted_model
 from bridle.grammar.action import Call
 from bridle.inspection import inspect_skill
 from bridle.journal import Delegated, Journal, Status
+from bridle.likeness import alternatives
 from bridle.model import Model
 from bridle.obvious import obvious
-from bridle.route import Route, route
+from bridle.route import MARGIN, NONE, Route, route, weighed
 from bridle.skill import require, skill_from
 from bridle.toolbox import TOOLBOX
 
@@ -193,3 +196,56 @@ def test_where_no_skill_is_for_it_the_last_word_is_the_answer(journal: Journal, 
     with scripted_model(["travel", "something else", "none"]) as model:
         result = Agent(model, workspace=tmp_path, journal=journal, skill="intent-router").run("Rain in Rome?")
     assert "I can look for flights" in (result.answer or "")
+
+
+SAID = {name: [it.description, *it.requests()] for name, it in catalogue().skills.items() if it.requests()}
+EVEN = {name: 1 / (len(SAID) + 1) for name in (*SAID, NONE)}
+
+
+@pytest.mark.parametrize(
+    ("request_", "skill"),
+    [
+        ("Is there a plane from Rome to Bern on Sunday?", "travel"),
+        ("hi, how do you do", "chat"),
+        ("Which orders are overdue in the plant?", "shop-floor"),
+        ("how much is the average amount in bills.csv", "react"),
+        ("First find the list, then sum it up, and write the sum to a file", "plan-and-execute"),
+    ],
+)
+def test_what_people_say_is_evidence(request_: str, skill: str) -> None:
+    """Where the model has no idea; one that has one is not overruled by little."""
+    found = weighed(request_, EVEN, SAID)
+    first, second = sorted(found.values(), reverse=True)[:2]
+    assert found[skill] == first
+    assert first - second > MARGIN
+    assert sum(found.values()) == pytest.approx(1.0)
+    sure = {name: 0.999 if name == "verify" else 0.001 / len(SAID) for name in EVEN}
+    assert weighed(request_, sure, SAID)["verify"] > 0.99
+
+
+def test_a_request_with_two_ends_is_asked_about() -> None:
+    found = weighed("Book a flight to Rome, or rather tell me which orders are late", EVEN, SAID)
+    (first, one), (second, other) = sorted(((it, name) for name, it in found.items()), reverse=True)[:2]
+    assert {one, other} == {"travel", "shop-floor"}
+    assert first - second < MARGIN
+
+
+@given(st.text(max_size=60), st.lists(st.floats(0, 1), min_size=3, max_size=3))
+def test_evidence_leaves_probabilities(text: str, told: list[float]) -> None:
+    found = weighed(text, dict(zip(("travel", "chat", NONE), told, strict=True)), SAID)
+    assert sum(found.values()) == pytest.approx(1.0)
+    assert alternatives(text)
+
+
+def test_without_what_people_say_the_model_decides_alone() -> None:
+    assert weighed("Fly me to Rome", {"a": 0.7, "b": 0.2, NONE: 0.1}, {}) == pytest.approx(
+        {"a": 0.7, "b": 0.2, NONE: 0.1}
+    )
+
+
+def test_requests_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "SKILL.md").write_text("---\nname: odd\ndescription: Odd.\n---\n", encoding="utf-8")
+    (folder / "requests.txt").write_bytes(b"\xff\xfe")
+    assert "requests.txt cannot be read" in "".join(it.detail for it in inspect_skill(folder, []))

@@ -52,6 +52,10 @@ class Delegate(Protocol):
         """Examples of what is to be done about requests."""
         ...
 
+    def requests(self) -> Sequence[str]:
+        """What people say who want it, in their own words."""
+        ...
+
     def load(self) -> Work[str]:
         """Its function."""
         ...

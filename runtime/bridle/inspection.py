@@ -65,7 +65,7 @@ def _way(skill: Skill) -> Finding:
     try:
         skill.load()
         skill.tools()
-        skill.shots()
+        skill.requests()
     except SkillError as error:
         return Finding(way, "bad", error.message)
     return Finding("way", "ok", way or "the plain loop, with its instructions")

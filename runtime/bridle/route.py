@@ -1,19 +1,27 @@
 """Which skill a request is for: what a model finds likeliest, or what the person says where two are close.
 
 The skills stand in a list with what they are for; the model weighs their names as its next word, so that each has an
-exact probability (see `weigh`). Guessing between two that are close is worse than a question (Zamani et al., 2020).
+exact probability (see `weigh`). What people say who want a skill, where skills tell it, is evidence beside that
+(`bridle.likeness`); a request that names an alternative is as likely one as the other. Guessing between two that are
+close is worse than a question (Zamani et al., 2020).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import exp, log
 
 from bridle.context import Context
+from bridle.decide import LEAST
 from bridle.delegate import Delegate
+from bridle.likeness import Likeness, alternatives
 
 MARGIN = 0.25
 """How much likelier the first has to be than the second."""
+EVIDENCE = 2.2
+"""How much what people say counts beside a model that has no idea; beside one that is sure, nothing. Chosen on requests
+of the recipe's half for training; the other half is for measuring."""
 NONE = "none"
 QUESTION = "Which of these is the request for? Reply with its name alone."
 
@@ -25,7 +33,7 @@ class Route:
     skill: str
     """Empty if it is for none of them."""
     probability: float | None
-    """As the model has it; None behind a server, which tells no probabilities."""
+    """After all evidence; None behind a server, which tells no probabilities."""
     margin: float | None
     """Between the first and the second."""
     question: str = ""
@@ -44,7 +52,9 @@ async def route(context: Context, skills: Sequence[Delegate], margin: float = MA
     decision = await context.decide(question, options)
     if decision.probability is None:
         return Route("" if decision.option == NONE else decision.option, None, None)
-    ranked = sorted(zip(decision.probabilities, options, strict=True), reverse=True)
+    said = {skill.name: [skill.description, *requests] for skill in fitting if (requests := skill.requests())}
+    told = weighed(context.task, dict(zip(options, decision.probabilities, strict=True)), said)
+    ranked = sorted(zip(told.values(), options, strict=True), reverse=True)
     (best, first), (next_best, second) = ranked[:2]
     if best - next_best >= margin:
         return Route("" if first == NONE else first, best, best - next_best)
@@ -55,8 +65,32 @@ async def route(context: Context, skills: Sequence[Delegate], margin: float = MA
     if not named:  # said in other words: the model reads them, and has to decide now
         named = [await context.choose(options, QUESTION)]
     chosen = max(named, key=len)
-    probability = decision.probabilities[options.index(chosen)]
-    return Route("" if chosen == NONE else chosen, probability, best - next_best, question)
+    return Route("" if chosen == NONE else chosen, told[chosen], best - next_best, question)
+
+
+def weighed(request: str, told: Mapping[str, float], said: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """The probabilities of options, after what people say who want them.
+
+    Args:
+        request: what is asked for.
+        told: by option, how likely a model finds it.
+        said: what people say who want an option; of others, and of `none`, nothing is known.
+
+    >>> said = {"travel": ["Find me a flight", "I need to fly to Oslo"], "chat": ["Hello", "Tell me a joke"]}
+    >>> found = weighed("Which flights are there?", {"travel": 0.3, "chat": 0.5, "none": 0.2}, said)
+    >>> found["travel"] > 0.3, found["chat"] < 0.5, round(sum(found.values()), 6)
+    (True, True, 1.0)
+    """
+    likeness, parts, found = Likeness(said), alternatives(request), dict.fromkeys(told, 0.0)
+    doubt = -sum(it * log(it) for it in told.values() if it > 0) / log(max(2, len(told)))
+    for part in parts:
+        scores = likeness.scores(part)
+        logs = {name: log(max(it, LEAST)) + EVIDENCE * doubt * scores.get(name, 0.0) for name, it in told.items()}
+        most = max(logs.values())
+        weights = {name: exp(it - most) for name, it in logs.items()}
+        for name, weight in weights.items():
+            found[name] += weight / sum(weights.values()) / len(parts)
+    return found
 
 
 def listed(skills: Sequence[tuple[str, str]]) -> str:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridle.context import Context
 from bridle.errors import SkillError, describe
+from bridle.likeness import read_requests
 from bridle.shelf import shelf
 from bridle.shots import FILE as SHOTS
 from bridle.shots import Shot, read_shots
@@ -112,6 +113,16 @@ class Skill:
             SkillError: they cannot be read.
         """
         return () if self.work is not None else read_shots(self.folder)
+
+    def requests(self) -> Sequence[str]:
+        """What people say who want it: its requests.txt, and the requests of its examples.
+
+        Raises:
+            SkillError: they cannot be read.
+        """
+        if self.work is not None:
+            return ()
+        return [*read_requests(self.folder), *(it.request for it in self.shots())]
 
     @cached_property
     def _module(self) -> ModuleType | None:
