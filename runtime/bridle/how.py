@@ -40,9 +40,9 @@ class StepSettings:
     def sampling(self, model: Writer, thinking: Thinking | None, number: int) -> Sampling:
         """How tokens are chosen in the step of that number: each step has a seed of its own."""
         sampling = model.sampling_for(thinking)
-        if self.temperature is not None:
-            sampling = replace(sampling, temperature=self.temperature)
-        return sampling if self.seed is None else replace(sampling, seed=self.seed + number)
+        temperature = sampling.temperature if self.temperature is None else self.temperature
+        seed = sampling.seed if self.seed is None else self.seed + number
+        return replace(sampling, temperature=temperature, seed=seed)
 
 
 class How(TypedDict, total=False):

@@ -239,7 +239,9 @@ def read_suite(path: Path) -> Suite:
         raise UsageError(f"{count} cases of {path} are called {name}", hint="give each a name of its own")
     for case in found:
         case.check()
-    return Suite(name=path.resolve().stem, digest=digest.hexdigest(), cases=tuple(found))
+    whole = path.resolve()
+    name = whole.parent.name if whole.name == "evals" else whole.stem  # a skill's own stands in its folder
+    return Suite(name=name, digest=digest.hexdigest(), cases=tuple(found))
 
 
 def _cases(file: Path, told: object) -> Sequence[Case]:
