@@ -18,7 +18,7 @@ from bridle.engine.mask import allocate, tokens_of
 from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar import form_of
 from bridle.grammar.base import NATURAL
-from bridle.grammar.compile import Compiler
+from bridle.grammar.compile import CACHE_SIZE, Compiler
 from bridle.grammar.document import Document, Phase
 from bridle.grammar.schema import json_rule
 from bridle.grammar.watch import DIGITS, JsonWatch, needs_watch
@@ -181,6 +181,8 @@ def test_a_lexer_that_has_nothing_left_refuses_no_token(data: DataSets) -> None:
     compiled = compiler.compile(rule)
     assert compiled.start.deep_copy().validate_tokens(tokens) < len(tokens), "no limit was met: the test shows nothing"
     document = Document(compiler, [Phase("document", rule, json=True)], 2 * len(tokens))
+    for number in range(CACHE_SIZE + 1):  # whoever writes for long is forgotten by the others
+        compiler.compile(f'start: "{number}"')
     for token in tokens:
         assert not document.finished
         document.advance([token])

@@ -67,11 +67,12 @@ class Compiler:
             self._cache.move_to_end(grammar)
             return found
 
-    def renew(self, grammar: str) -> Compiled:
+    def renew(self, grammar: str, compiled: Compiled) -> Compiled:
         """A grammar that was compiled before, with a lexer that has built nothing yet, and may build more."""
         with self._lock:
-            fresh = replace(self._cache[grammar], start=self._matcher(grammar, MORE))
-            self._cache[grammar] = fresh
+            fresh = replace(compiled, start=self._matcher(grammar, MORE))
+            if grammar in self._cache:
+                self._cache[grammar] = fresh
             return fresh
 
     def together(self, masks: Sequence[Mask], rows: Bits) -> None:

@@ -180,7 +180,7 @@ class Passage:
 
     def _renew(self) -> None:
         """The same place of the document, with a lexer that has built nothing yet."""
-        self._compiled = self._compiler.renew(self._phase.grammar)
+        self._compiled = self._compiler.renew(self._phase.grammar, self._compiled)
         self.matcher = self._compiled.start.deep_copy()
         self.matcher.consume_tokens(self.tokens)
 
