@@ -26,7 +26,7 @@ from bridle.grammar.finite import wordy
 from bridle.grammar.observed import Observed, held_to_results, values_at
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, StepTaken
-from bridle.policy import STRICTNESS, Policy, Rule
+from bridle.policy import STRICTNESS, Level, Policy, Rule
 from bridle.replay import replay
 from bridle.skill import skill_from
 from bridle.tool import Tool, tool
@@ -194,6 +194,7 @@ LATER = st.builds(
     tools=st.lists(st.sampled_from(["send", "s*", "*", "find_people"]), min_size=1, max_size=2),
     after=st.sampled_from([[], ["read_*"], ["find_people"], ["*"]]),
     then=WORDS,
+    up_to=st.sampled_from(["", "public", "internal"]),
     args=st.sampled_from([{}, {"properties": {"to": {"maxLength": 3}}}]),
     trusted=st.sampled_from([[], ["to"]]),
     trusted_from=st.sampled_from([[], ["find_people[*].mail"]]),
@@ -201,7 +202,16 @@ LATER = st.builds(
 )
 
 
-@given(st.builds(Policy, default=WORDS, unsafe=WORDS, rule=st.lists(LATER, max_size=4)), st.sampled_from(TOOLS))
+@given(
+    st.builds(
+        Policy,
+        level=st.just([Level(name="internal", tools=["find_*"])]),
+        default=WORDS,
+        unsafe=WORDS,
+        rule=st.lists(LATER, max_size=4),
+    ),
+    st.sampled_from(TOOLS),
+)
 def test_nothing_that_was_read_allows_more(told: Policy, one: Tool) -> None:
     seen = [told.verdict(one, sources=read) for read in ((), ("read_page",), ("read_page", "find_people"))]
     for before, later in pairwise(seen):
@@ -217,6 +227,25 @@ def test_a_later_rule_leaves_the_default_in_force(tmp_path: Path, journal: Journ
     result = run([READ, call("send", to="Bo", text="x"), DONE], tmp_path, journal, told)
     assert [it.tool for it in result.calls] == ["read_page"]
     assert result.question is None
+
+
+LEVELS: dict[str, Any] = {
+    "level": [{"name": "internal", "tools": ["find_*"]}, {"name": "secret", "tools": ["read_*"]}],
+    "rule": [{"tools": ["send"], "up_to": "internal"}],
+}
+
+
+@pytest.mark.parametrize(("first", "sent"), [([], True), ([FIND], True), ([READ], False), ([READ, FIND], False)])
+def test_what_is_confidential_goes_no_further(
+    tmp_path: Path, journal: Journal, first: list[dict[str, Any]], sent: bool
+) -> None:
+    result = run([*first, call("send", to="Bo", text="x"), DONE], tmp_path, journal, LEVELS)
+    assert ("send" in [it.tool for it in result.calls]) == sent
+
+
+def test_levels_have_to_be_there() -> None:
+    with pytest.raises(ValueError, match="there is no level secret; there are: public"):
+        Policy.model_validate({"rule": [{"tools": ["send"], "up_to": "secret"}]})
 
 
 def test_an_error_of_a_delegate_carries_what_it_read(tmp_path: Path, journal: Journal) -> None:

@@ -90,6 +90,5 @@ class Misread(BridleError):
 
 def describe(error: ValidationError) -> str:
     """Every complaint of a validation in one line: `days: Input should be a valid integer; title: Field required`."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'value'}: {item['msg']}" for item in error.errors()
-    )
+    told = [(".".join(map(str, it["loc"])), it["msg"].removeprefix("Value error, ")) for it in error.errors()]
+    return "; ".join(f"{where or 'value'}: {why}" for where, why in told)

@@ -11,8 +11,13 @@
     trusted = ["to"]                  # arguments that only a person's own words may fill,
     trusted_from = ["find_people[*].mail"]    # or what stands there in results
     calls = 3                         # of each of these tools, in a run
+    up_to = "internal"                # only while nothing more confidential was read
     [rule.args]                       # a JSON Schema that the arguments have to fit beside their own
     properties.to.pattern = "@example\\\\.com$"
+
+    [[level]]                         # how confidential results are, the least first; others are public
+    name = "internal"
+    tools = ["read_*"]
 
 All rules that name a tool hold at once: the strictest word, every narrowing, the least number. A tool that is denied is
 not offered and cannot be spelled; an argument that is narrowed or has to be trusted is held by the grammar. What was
@@ -29,7 +34,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from bridle.errors import BridleError, FormatError, GrammarError, UsageError, describe
 from bridle.grammar.action import Call
@@ -43,6 +48,10 @@ from bridle.tool import Effect, Tool
 Word: TypeAlias = Literal["allow", "ask", "deny"]
 STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
 """Words, the strictest last."""
+
+
+PUBLIC = "public"
+"""The level of what no level names."""
 
 
 class PolicyError(BridleError):
@@ -81,6 +90,7 @@ class Rule(_Told):
     after: list[str] = []
     then: Word = "allow"
     args: dict[str, JsonValue] = {}
+    up_to: str = ""
     trusted: list[str] = []
     trusted_from: list[Annotated[str, AfterValidator(_is_path)]] = []
     calls: Annotated[int, Field(ge=0)] | None = None
@@ -90,6 +100,13 @@ class Rule(_Told):
         if self.after and not any(_like(it, self.after) for it in sources):
             return False
         return _like(tool, self.tools) and (not self.skills or _like(skill, self.skills))
+
+
+class Level(_Told):
+    """How confidential what some tools tell is."""
+
+    name: Annotated[str, Field(min_length=1)]
+    tools: Annotated[list[str], Field(min_length=1)]
 
 
 class Claim(_Told):
@@ -116,6 +133,8 @@ class Policy(_Told):
     """Whether the tools that a run may use are chosen before it reads anything but the task."""
     trusted_from: list[Annotated[str, AfterValidator(_is_path)]] = []
     """Places in results that may fill any trusted argument (`bridle.grammar.observed`)."""
+    level: list[Level] = []
+    """Of results, the least confidential first; those of other tools are public."""
     cite: bool = False
     """Whether an answer has to name the calls that it stands on, once there are any."""
     claim: list[Claim] = []
@@ -139,6 +158,25 @@ class Policy(_Told):
                 return f"the answer says {said[0]!r}: that needs a call of {' or '.join(claim.needs)}{shown}"
         return ""
 
+    @model_validator(mode="after")
+    def _knows_its_levels(self) -> Policy:
+        known = [it.name for it in self.level]
+        if unknown := {it.up_to for it in self.rule if it.up_to} - {PUBLIC, *known}:
+            raise ValueError(
+                f"there is no level {', '.join(sorted(unknown))}; there are: {', '.join((PUBLIC, *known))}"
+            )
+        return self
+
+    def confidential(self, sources: Collection[str]) -> int:
+        """How confidential what came of some tools is: the number of the highest level, 0 for public."""
+        numbers = (number for number, it in enumerate(self.level, 1) if any(_like(tool, it.tools) for tool in sources))
+        return max(numbers, default=0)
+
+    def _over(self, rule: Rule, sources: Collection[str]) -> bool:
+        """Whether more was read than a rule lets its tools know."""
+        names = [PUBLIC, *(it.name for it in self.level)]
+        return bool(rule.up_to) and self.confidential(sources) > names.index(rule.up_to)
+
     def _trusted_from(self, name: str, rules: Sequence[Rule]) -> tuple[str, ...]:
         """The places that all rules which hold an argument agree on."""
         first, *others = [it.trusted_from for it in rules if name in it.trusted]
@@ -147,7 +185,7 @@ class Policy(_Told):
     def verdict(self, tool: Tool, skill: str = "", sources: Collection[str] = ()) -> Verdict:
         """What holds for a tool, used by a skill, once it has read what came of others, its sources."""
         rules = [(number, it) for number, it in enumerate(self.rule, 1) if it.names(tool.name, skill, sources)]
-        words: list[Word] = [it.then for _, it in rules]
+        words: list[Word] = ["deny" if self._over(it, sources) else it.then for _, it in rules]
         by_default = all(it.after for _, it in rules)  # what holds later takes nothing back of what held before
         if by_default:
             words += (self.default, self.unsafe) if tool.effect is Effect.UNSAFE else (self.default,)
