@@ -168,7 +168,8 @@ class _Taking(Generic[T]):
                 continue
             self.attempts[-1] = replace(attempt, mends=mends)
             return Outcome(value, tuple(self.attempts))
-        raise self.failure(f"no usable reply in {len(self.attempts)} attempts: {self.attempts[-1].error}")
+        count = "1 attempt" if len(self.attempts) == 1 else f"{len(self.attempts)} attempts"
+        raise self.failure(f"no usable reply in {count}: {self.attempts[-1].error}")
 
     async def fallback(self, model: Writer) -> Writer | None:
         """The model that takes over.

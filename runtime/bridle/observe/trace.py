@@ -78,7 +78,8 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 pass
             case Kept():
                 value = shorten(json.dumps(body.value, ensure_ascii=False), 400)
-                told = f"{'as kept before' if body.read else 'keeps'}, {body.layer}: {body.name} {value}"
+                what = "keeps" if not body.read else "as kept before" if body.value else "nothing kept before"
+                told = f"{what}, {body.layer}: {body.name}{f' {value}' if body.value else ''}"
                 _home(given, body.path, tree).add(f"[dim]{event.number}[/] {escape(told)}")
             case HandedOver():
                 told = f"[red]came to nothing:[/] {escape(body.reason)}"
