@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import laws
 from bridle.agent import Agent, Run
 from bridle.bounds import Limits
 from bridle.catalogue import catalogue
+from bridle.context import Context
 from bridle.errors import JournalError, SkillError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.grammar.thinking import Thinking
@@ -24,7 +26,7 @@ from bridle.journal import CallAnswered, CallIntended, Decided, Event, Journal, 
 from bridle.observe.trace import trace
 from bridle.prompt import Message
 from bridle.record import common
-from bridle.skill import read_skill
+from bridle.skill import read_skill, skill_from
 from bridle.tool import tool
 from bridle.turn import Progress
 
@@ -370,6 +372,56 @@ def test_a_skill_that_raises_fails_its_run_only(folder: Path, journal: Journal, 
     )
     result = run([], folder, journal, skill=skill)
     assert (result.status, result.reason) == (Status.FAILED, "KeyError: 'oops'")
+
+
+def test_a_skill_that_does_not_end_is_ended(folder: Path, journal: Journal) -> None:
+    async def forever(context: Context) -> str:
+        """Never ends, and asks nothing."""
+        while True:
+            await asyncio.sleep(0.05)
+
+    async def stubborn(context: Context) -> str:
+        """Does not even stop when it is told to."""
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
+            if time.monotonic() > start + 4:
+                return ""
+
+    for work in (forever, stubborn):
+        start = time.monotonic()
+        with scripted_model([]) as model:
+            agent = Agent(model, workspace=folder, journal=journal, skill=skill_from(work), limits=Limits(seconds=0.3))
+            result = agent.run("go")
+        assert (result.status, result.reason) == (Status.BUDGET, "it took longer than 0.3 s")
+        assert time.monotonic() < start + 5
+
+
+def test_a_call_is_not_ended_in_its_middle(folder: Path, journal: Journal) -> None:
+    @tool(effect="unsafe")
+    async def slow() -> str:
+        """Take a while."""
+        await asyncio.sleep(2)
+        return "done"
+
+    async def work(context: Context) -> str:
+        """Call it."""
+        return (await context.call("slow")).text
+
+    with scripted_model([]) as model:
+        agent = Agent(model, workspace=folder, journal=journal, tools=[slow], skill=skill_from(work),
+                      limits=Limits(seconds=0.3))  # fmt: skip
+        assert agent.run("go").answer == "done"
+
+
+def test_an_answer_is_text(folder: Path, journal: Journal) -> None:
+    async def number(context: Context) -> Any:
+        """Is no text."""
+        return 42
+
+    with scripted_model([]) as model:
+        result = Agent(model, workspace=folder, journal=journal, skill=skill_from(number)).run("go")
+    assert (result.status, result.reason) == (Status.FAILED, "the skill 'number' came to int, and an answer is text")
 
 
 def test_the_shelf_has_sound_skills() -> None:

@@ -37,7 +37,7 @@ from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
 from bridle.course import Anew, Course
 from bridle.delegate import Work
-from bridle.errors import BridleError, Misread, UsageError
+from bridle.errors import BridleError, Misread, SkillError, UsageError
 from bridle.gate import Gate
 from bridle.how import StepSettings
 from bridle.journal import (
@@ -59,6 +59,7 @@ from bridle.person import Ask, Letter, Person
 from bridle.prompt import Message
 from bridle.record import Recorder, told
 from bridle.resume import check_same, way_of
+from bridle.running import Overtime, in_time
 from bridle.scope import choose_scope
 from bridle.skill import Skill
 from bridle.tool import Service, Tool
@@ -299,13 +300,18 @@ class Agent:
         try:
             if self.settings.policy.scope == "task":
                 context.bounds.scope = await choose_scope(context)
-            answer = await work(context)
+            answer = await in_time(work(context), context.bounds.deadline, lambda: context.bounds.outside > 0)
+            if not isinstance(cast("object", answer), str):
+                kind = type(answer).__name__
+                raise SkillError(f"the skill '{self.skill.name}' came to {kind}, and an answer is text")
         except Astray:  # nothing of this is news of the run
             raise
         except Ended as end:
             if end.status is Status.FAILED:
                 return await self._abort(context, end.status, end.reason)
             return self._end(context, end.status, None, end.question, end.reason)
+        except Overtime:
+            return self._end(context, Status.BUDGET, None, None, f"it took longer than {self.limits.seconds:g} s")
         except asyncio.CancelledError:
             await self._abort(context, Status.CANCELLED, "it was stopped")
             raise

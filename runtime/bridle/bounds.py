@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -100,6 +101,8 @@ class Bounds:
     """Keys of calls that were taken back."""
     scope: frozenset[str] | None = None
     """The tools that the task was found to need; None for all."""
+    outside: int = 0
+    """Calls under way, and questions to a person: a run is not ended in the middle of one."""
     _results: dict[str, list[JsonValue]] = field(default_factory=dict[str, list[JsonValue]])
     _told: int = 0
     """Calls whose results are in there,"""
@@ -112,6 +115,15 @@ class Bounds:
     def deadline(self) -> float:
         """When it has to be over, on the monotonic clock."""
         return self.started + self.limits.seconds
+
+    @contextmanager
+    def waiting(self) -> Generator[None]:
+        """While the world or a person is waited for."""
+        self.outside += 1
+        try:
+            yield
+        finally:
+            self.outside -= 1
 
     def left(self) -> int:
         """The tokens left.

@@ -217,7 +217,8 @@ class Course:
                     self.recorder.intent(key, call, tool.effect, sources)
             if (same := self.bounds.same(call, tool.cache)) is not None:
                 seen = Observation(True, same.result, render(same.result), cached=True)
-            seen = seen or await tool.call(call.args, services)
+            with self.bounds.waiting():
+                seen = seen or await tool.call(call.args, services)
             self.recorder.outcome(key, tool.name, seen)
         at = float("-inf") if made is not None else time.monotonic()
         lasting = tool.effect is not Effect.PURE
@@ -240,7 +241,8 @@ class Course:
                 continue
             done = self.past.undone(made.place)
             if done is None:
-                seen = await tool.take_back(made.args, made.result, {**self.services, CallKey: CallKey(made.key)})
+                with self.bounds.waiting():
+                    seen = await tool.take_back(made.args, made.result, {**self.services, CallKey: CallKey(made.key)})
                 done = Undone(key=made.key, tool=tool.name, ok=seen.ok, text=seen.text)
                 self.recorder.event(done)
             if done.ok:
@@ -260,7 +262,8 @@ class Course:
             _same(path, known.question, question)
             self.gate.people.append(known.text)
             return known.text
-        answer, seconds = await self.person.answer(question)
+        with self.bounds.waiting():
+            answer, seconds = await self.person.answer(question)
         if answer is None:
             raise Ended(status, "it has a question", question)
         if within is not None and seconds > within:

@@ -1,4 +1,5 @@
-"""Running a tool's function: within its time, in a thread of its own where it blocks, and again where that may help."""
+"""Foreign code within its time: a tool's function, in a thread of its own where it blocks, and again where that may
+help; and a skill's."""
 
 from __future__ import annotations
 
@@ -6,13 +7,41 @@ import asyncio
 import ctypes
 import inspect
 import threading
+import time
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import TypeVar, cast
 
 from bridle.errors import ToolError
 
 PAUSE = 0.2
 """Seconds before work is done again for the first time."""
+GRACE = 1.0
+"""Seconds after the end of its time that a skill has to notice, or to stop when it is told to."""
+T = TypeVar("T")
+
+
+class Overtime(Exception):
+    """A skill did not end in its time."""
+
+
+async def in_time(work: Awaitable[T], deadline: float, busy: Callable[[], bool]) -> T:
+    """What work comes to; stopped soon after `deadline`, on the monotonic clock, though not while it is `busy`.
+
+    Raises:
+        Overtime: it did not end.
+        Exception: whatever it raises.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=max(deadline - time.monotonic(), 0) + GRACE)
+            if not task.done() and not busy() and time.monotonic() > deadline + GRACE:
+                raise Overtime
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=GRACE)
 
 
 async def run(
