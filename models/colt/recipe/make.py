@@ -73,10 +73,13 @@ def main() -> None:
         export.export(model.cpu(), path, whole)
         right = improve.practise(whole, card, options.work / "practice.db", int(options.improve / 4))
         say(f"what it did right: {told(right)}")
-        plan = replace(plan, seconds=options.improve, matrix_rate=0.003, other_rate=5e-4, flat=0.2, drills=0.0, seed=1)
-        begin_again(options.work / "checkpoint.pt", options.work / "improved.pt")
-        beside = Random(7).sample(examples, min(len(examples), 2 * len(right)))
-        model = train(shape, [*right, *beside], examples[:1], plan, options.work / "improved.pt")
+        if right:  # after a short training there may be nothing to learn from
+            plan = replace(
+                plan, seconds=options.improve, matrix_rate=0.003, other_rate=5e-4, flat=0.2, drills=0.0, seed=1
+            )
+            begin_again(options.work / "checkpoint.pt", options.work / "improved.pt")
+            beside = Random(7).sample(examples, min(len(examples), 2 * len(right)))
+            model = train(shape, [*right, *beside], examples[:1], plan, options.work / "improved.pt")
     export.export(model.cpu(), path, whole)
     texts = ["".join(part.text for part in Maker(77).session()) for _ in range(200)]
     difference = export.check(model.eval(), whole, examples[:60], words, [*texts, *ODD])
