@@ -31,7 +31,7 @@ from bridle.grammar.base import Choice
 from bridle.local import open_model
 from bridle.model import Model
 from bridle.prompt import Message
-from bridle.route import MARGIN, NONE, QUESTION, listed, weighed
+from bridle.route import MARGIN, NONE, QUESTION, listed, said_of, weighed
 from bridle.step import Step, StepError, take
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models" / "colt" / "recipe"))
@@ -80,7 +80,7 @@ async def routed(model: Model, made: Any, random: Random, *, clear: bool) -> Rou
     system = brief("", (), form, None, terse=model.card.prompt.terse)
     messages = [Message("system", system), Message("user", request), Message("user", question)]
     decision = await choose(messages, form, model)
-    said = {name: [about, *SKILLS[name].requests()] for name, about, _ in told}
+    said = said_of([SKILLS[name] for name, _, _ in told])
     found = weighed(request, dict(zip(options, decision.probabilities, strict=True)), said)
     best, second = sorted(found.values(), reverse=True)[:2]
     return Routed(clear, max(found, key=found.__getitem__) == label, best - second < MARGIN)

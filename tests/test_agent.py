@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.catalogue import catalogue
 from bridle.context import Context
@@ -26,6 +26,7 @@ from bridle.journal import CallAnswered, CallIntended, Decided, Event, Journal, 
 from bridle.observe.trace import trace
 from bridle.prompt import Message
 from bridle.record import common
+from bridle.run import Run
 from bridle.skill import read_skill, skill_from
 from bridle.tool import tool
 from bridle.turn import Progress

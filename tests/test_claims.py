@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.catalogue import catalogue
 from bridle.errors import FormatError
 from bridle.evals.scripted import scripted_model
@@ -19,6 +19,7 @@ from bridle.journal import Journal, Ruled, Status, StepTaken
 from bridle.parse import parse
 from bridle.policy import Policy
 from bridle.replay import replay
+from bridle.run import Run
 from bridle.tool import tool
 
 

@@ -79,6 +79,7 @@ def test_runs_are_checked_exported_and_taken_out(bridle: Any, tmp_path: Path) ->
     path = tmp_path / "run.jsonl"
     assert "events" in bridle("runs", "export", "-o", str(path)).out
     assert "signed here" in bridle("runs", "verify", str(path)).out
+    assert bridle("runs", "verify", str(path), "--again").code == 2, "only a run of the journal has its model here"
     path.write_text(path.read_text().replace("144", "145"))
     changed = bridle("runs", "verify", str(path))
     assert (changed.code, "was changed" in changed.err) == (1, True)
@@ -87,6 +88,17 @@ def test_runs_are_checked_exported_and_taken_out(bridle: Any, tmp_path: Path) ->
     assert len(bridle("runs", "list", "--json").json) == 1
     assert "were taken out" in bridle("runs", "prune", "--keep", "0", "--days", "0", "--yes").out
     assert bridle("runs", "list", "--json").json == []
+
+
+def test_runs_are_taken_again_each_by_its_model(bridle: Any, tmp_path: Path) -> None:
+    bridle("run", "What is 12 * 12?")
+    other = tmp_path / "other.gguf"
+    other.write_bytes((shelf("models") / "colt" / "colt.gguf").read_bytes().replace(b"colt", b"foal", 1))
+    bridle("run", "-m", str(other), "--deterministic", "What is 3 + 4?")
+    both = bridle("runs", "verify", "all", "--again")
+    assert (both.code, "the same" in both.out, "is of the model foal" in both.out) == (0, True, True)
+    none = bridle("runs", "verify", "last", "--again")
+    assert (none.code, "is of the model foal" in none.err) == (2, True)
 
 
 def test_a_policy_holds_and_explains_itself(bridle: Any, tmp_path: Path) -> None:

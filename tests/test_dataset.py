@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.engine.vocabulary import Vocabulary
 from bridle.evals.cases import Case, Suite
@@ -20,6 +20,7 @@ from bridle.evals.trajectory import Trajectory, read_trajectory
 from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status
+from bridle.run import Run
 from bridle.tool import Effect, tool
 
 NOTE = '{"tool": "add_note", "args": {"text": "the boiler is loud"}}'

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.evals.scripted import scripted_model
 from bridle.inspection import inspect_skill
 from bridle.journal import Journal, Noted, Status
+from bridle.run import Run
 from bridle.shelf import shelf
 from bridle.skill import read_skill
 from bridle.toolbox import TOOLBOX

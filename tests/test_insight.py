@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.evals.scripted import scripted_model
 from bridle.how import StepSettings
 from bridle.journal import Journal
 from bridle.observe.otel import send
 from bridle.observe.stats import tally
 from bridle.observe.why import criticise, suspects
+from bridle.run import Run
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, JsonValue
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.errors import UsageError
@@ -28,6 +28,7 @@ from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, StepTaken
 from bridle.policy import STRICTNESS, Level, Policy, Rule
 from bridle.replay import replay
+from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import Tool, tool
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.context import Context
 from bridle.errors import ToolError
@@ -22,6 +22,7 @@ from bridle.evals.scripted import scripted_model
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status, StepTaken, Undone
 from bridle.plan import LAST_TRY, Plan, Remedy, Report, Task, carry_out
+from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import tool
 

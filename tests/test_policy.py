@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.card import Card, ThinkingCard
 from bridle.catalogue import catalogue
 from bridle.context import Context
@@ -29,6 +29,7 @@ from bridle.journal import CallIntended, Journal, Ruled, Status
 from bridle.model import Model
 from bridle.policy import Policy, PolicyError, Rule, read_policy
 from bridle.replay import replay
+from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import tool
 from bridle.toolbox import TOOLBOX

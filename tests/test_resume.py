@@ -16,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.bounds import Astray, Limits
 from bridle.card import Card, ThinkingCard
 from bridle.catalogue import catalogue
@@ -29,6 +29,7 @@ from bridle.how import StepSettings
 from bridle.journal import Body, CallIntended, Event, Heard, Journal, RunEnded, Status, prompts
 from bridle.model import Model
 from bridle.replay import replay
+from bridle.run import Run
 from bridle.skill import Skill, skill_from
 from bridle.tool import CallKey, Service, Tool, tool
 from bridle.toolbox import TOOLBOX

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.card import Card
 from bridle.catalogue import catalogue
 from bridle.context import Context
@@ -29,7 +29,8 @@ from bridle.journal import Delegated, Journal, Status
 from bridle.likeness import alternatives
 from bridle.model import Model
 from bridle.obvious import obvious
-from bridle.route import MARGIN, NONE, Route, route, weighed
+from bridle.route import MARGIN, NONE, Route, route, said_of, weighed
+from bridle.run import Run
 from bridle.skill import require, skill_from
 from bridle.toolbox import TOOLBOX
 
@@ -198,7 +199,7 @@ def test_where_no_skill_is_for_it_the_last_word_is_the_answer(journal: Journal, 
     assert "I can look for flights" in (result.answer or "")
 
 
-SAID = {name: [it.description, *it.requests()] for name, it in catalogue().skills.items() if it.requests()}
+SAID = said_of(list(catalogue().skills.values()))
 EVEN = {name: 1 / (len(SAID) + 1) for name in (*SAID, NONE)}
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.evals.scripted import scripted_model
 from bridle.journal import Journal, Status
+from bridle.run import Run
 from bridle.shelf import shelf
 
 PLANT = runpy.run_path(str(shelf("skills") / "shop-floor" / "scripts" / "plant.py"))

@@ -12,14 +12,14 @@ import pytest
 from pydantic import BaseModel, Field
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.anew import take_anew
 from bridle.bounds import Limits
 from bridle.card import Card, ThinkingCard
 from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.engine import scripted
-from bridle.errors import UsageError
+from bridle.errors import JournalError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.fork import fork
 from bridle.how import StepSettings
@@ -27,6 +27,7 @@ from bridle.journal import CallAnswered, HandedOver, Journal, Kept, Status, Step
 from bridle.model import Model
 from bridle.observe.standing import state_of
 from bridle.replay import replay
+from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import tool
 
@@ -296,6 +297,8 @@ def test_how_a_run_stands(tmp_path: Path, journal: Journal) -> None:
     steps = state.workflow.budgets["steps"]
     assert (steps.spent, steps.limit) == (1, 20)
     assert state.tasks[""].skill == "works"
+    with pytest.raises(JournalError, match="no beginning"):
+        state_of(journal.events(waiting.id)[1:])
 
 
 def _random(seed: int) -> Model:
@@ -401,6 +404,18 @@ def test_what_only_looks_may_be_looked_up(tmp_path: Path, journal: Journal) -> N
     assert result.answer == "[1, 2, 1, 4]"
     answered = [it.body for it in journal.events(result.id) if isinstance(it.body, CallAnswered)]
     assert [it.cached for it in answered] == [False, False, True, False, False]
+
+
+def test_what_was_taken_back_changed_something(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Count between doing something and taking it back."""
+        await context.call("put_up", text="x")
+        seen = [(await context.call("count", name="a")).value for _ in range(2)]
+        await context.undo(context.bounds.calls)
+        return str([*seen, (await context.call("count", name="a")).value])
+
+    COUNTED.clear()
+    assert run(journal, tmp_path, work).answer == "[2, 2, 4]"
 
 
 def test_what_does_something_is_not_looked_up() -> None:

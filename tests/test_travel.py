@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.catalogue import catalogue
 from bridle.evals.scripted import scripted_model
 from bridle.journal import Journal, Status
+from bridle.run import Run
 
 TRIP = {"origin": "Oslo", "destination": "Rome", "first_day": "2026-12-04", "last_day": "2026-12-06", "most": 400}
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.inspection import inspect_skill
 from bridle.journal import Journal, Status
+from bridle.run import Run
 from bridle.shelf import shelf
 from bridle.skill import read_skill
 from bridle.toolbox import TOOLBOX

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.context import Context
 from bridle.errors import SkillError
@@ -21,6 +21,7 @@ from bridle.grammar.thinking import Thinking
 from bridle.journal import CallIntended, Delegated, Journal, Noted, Returned, Status, StepTaken
 from bridle.observe.trace import trace
 from bridle.review import Review
+from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import tool
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 import laws
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.errors import SkillError
 from bridle.evals.scripted import scripted_model
 from bridle.journal import Journal, Noted, Status, StepTaken
+from bridle.run import Run
 from bridle.shelf import shelf
 from bridle.skill import read_skill
 from bridle.tool import tool

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridle._version import __version__
 
 if TYPE_CHECKING:
-    from bridle.agent import Agent, Run
+    from bridle.agent import Agent
     from bridle.bounds import Limits
     from bridle.context import Context
     from bridle.errors import BridleError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bridle.local import open_model, open_remote
     from bridle.model import Model
     from bridle.prompt import Message
+    from bridle.run import Run
     from bridle.skill import Skill, skill_from
     from bridle.step import Step, take
     from bridle.streaming import stream
@@ -35,7 +36,7 @@ _HOMES = {
     "Limits": "bounds",
     "Message": "prompt",
     "Model": "model",
-    "Run": "agent",
+    "Run": "run",
     "Skill": "skill",
     "Step": "step",
     "StepSettings": "how",

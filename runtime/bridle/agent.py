@@ -23,15 +23,12 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-from pydantic import JsonValue
-
 from bridle._version import __version__
-from bridle.bounds import Astray, Bounds, CallMade, Ended, Limits
+from bridle.bounds import Astray, Bounds, Ended, Limits
 from bridle.catalogue import Catalogue
 from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
@@ -49,7 +46,6 @@ from bridle.journal import (
     RunStarted,
     Said,
     Status,
-    Tokens,
     beginning,
     ending,
     last_own,
@@ -59,6 +55,7 @@ from bridle.person import Ask, Letter, Person
 from bridle.prompt import Message
 from bridle.record import Recorder, told
 from bridle.resume import check_same, way_of
+from bridle.run import Run
 from bridle.running import Overtime, in_time
 from bridle.scope import choose_scope
 from bridle.skill import Skill
@@ -66,45 +63,6 @@ from bridle.tool import Service, Tool
 from bridle.toolbox import TOOLBOX, Workspace
 from bridle.toolbox.dates import Clock
 from bridle.turn import Progress, Writer
-
-
-@dataclass(frozen=True)
-class Run:
-    """What came of a task. `answer` is set when it is done, `question` when it waits for a person."""
-
-    id: str
-    status: Status
-    answer: str | None
-    question: str | None
-    reason: str
-    """Why it ended, if it is not done."""
-    skill: str
-    model: str
-    steps: int
-    calls: tuple[CallMade, ...]
-    tokens: Tokens
-    seconds: float
-    messages: tuple[Message, ...] = field(repr=False, default=())
-    """The conversation, to go on with."""
-
-    def as_json(self) -> dict[str, JsonValue]:
-        """The run as `bridle run --json` prints it."""
-        return {
-            "run": self.id,
-            "status": self.status.value,
-            "answer": self.answer,
-            "question": self.question,
-            "reason": self.reason,
-            "skill": self.skill,
-            "steps": self.steps,
-            "calls": [
-                {"tool": call.tool, "args": dict(call.args), "result": call.result, "ok": call.ok}
-                for call in self.calls
-            ],
-            "tokens": cast("JsonValue", self.tokens.model_dump()),
-            "seconds": round(self.seconds, 3),
-            "model": self.model,
-        }
 
 
 class Agent:
@@ -251,9 +209,9 @@ class Agent:
         started, ended = beginning(run, events), ending(events)
         check_same(run, started, ended, self.model.name, self.skill.digest)
         letter = None
-        if answer is not None and (last := last_own(events)) is not None:
+        if answer is not None:
             asked = ended.question if ended is not None else None
-            letter = Letter(answer, asked, datetime.fromisoformat(last.at))
+            letter = Letter(answer, asked, datetime.fromisoformat(last_own(events).at))
         return await self.revisit(started, Past(events), Recorder(self.journal, run, self._on_event, events), letter)
 
     async def revisit(

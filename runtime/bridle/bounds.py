@@ -82,9 +82,7 @@ class CallMade:
     """Names it for ever."""
     place: str = ""
     """Where in the run it was made, as `parallel#1.2/3`."""
-    lasting: bool = True
-    """It may have changed something."""
-    at: float = float("-inf")
+    begun: float = float("-inf")
     """When, on the monotonic clock; long ago, where it is known from a record."""
 
 
@@ -101,6 +99,8 @@ class Bounds:
     """Keys of calls that were taken back."""
     scope: frozenset[str] | None = None
     """The tools that the task was found to need; None for all."""
+    changed: float = float("-inf")
+    """When something last may have changed: the end of a call with an effect, or of one that was taken back."""
     outside: int = 0
     """Calls under way, and questions to a person: a run is not ended in the middle of one."""
     _results: dict[str, list[JsonValue]] = field(default_factory=dict[str, list[JsonValue]])
@@ -174,12 +174,9 @@ class Bounds:
 
     def same(self, call: Call, seconds: float) -> CallMade | None:
         """The same call as it was made not longer ago, if nothing can have changed since."""
-        for made in reversed(self.calls):
-            if made.lasting or made.at < time.monotonic() - seconds:
-                return None
-            if made.ok and made.tool == call.tool and dict(made.args) == dict(call.args):
-                return made
-        return None
+        since = max(self.changed, time.monotonic() - seconds)
+        known = (it for it in reversed(self.calls) if it.ok and it.begun > since and it.tool == call.tool)
+        return next((it for it in known if dict(it.args) == dict(call.args)), None)
 
     def uses(self, tool: str) -> int:
         """How often a tool was used."""

@@ -15,7 +15,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
 from bridle.bounds import CallMade, Ended
-from bridle.brief import arguments, brief
+from bridle.brief import brief
 from bridle.conversation import Conversation
 from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import Delegate, Work
@@ -25,13 +25,12 @@ from bridle.grammar.action import Action, Actions, Answer, Call
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
-from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status
-from bridle.policy import PolicyError
+from bridle.journal import Delegated, HandedOver, Layer, Noted, Returned, Ruled, Status
 from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
 from bridle.state import M, State
-from bridle.tool import Observation, Tool
+from bridle.tool import Observation
 from bridle.turn import Writer
 from bridle.vote import Vote
 
@@ -103,30 +102,6 @@ class Context(Conversation):
             await self._came_to(action, "cut off")
             return await self.act(tool, within=within, **how)
         return action
-
-    def _offer(
-        self, path: str, tool: str | None, within: Mapping[str, JsonValue] | None
-    ) -> tuple[Actions, Sequence[Tool]]:
-        """What can be said of the tools that there are (or one), after what was said and the policy; and these."""
-        tools, settings = self.tools if tool is None else [self._tool(tool)], self.course.settings
-        said = arguments(tools, self.messages, self.bounds.results, copies=self.model.card.prompt.copies)
-        if tool is not None and tool not in said:
-            raise UsageError(f"nothing was said that {tool} could be called with")
-        held = self.course.allowed(path, tools, self.skill, said, self.sources)
-        if tool is not None and tool not in held:
-            raise PolicyError(f"the policy leaves nothing of {tool} here")
-        offered = [it for it in tools if it.name in held or it.name not in said]
-        if tool is not None and within is not None:
-            held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
-        form = Actions(
-            held,
-            settings.format,
-            self.model.style,
-            {it.name: it.check for it in offered},
-            () if tool else ("answer", "ask"),
-            sorted(self.bounds.worked(self.place)) if settings.policy.cite else (),
-        )
-        return form, offered
 
     async def reply(self, question: str = "", **how: Unpack[How]) -> str:
         """Let the model answer in free text."""
@@ -338,7 +313,7 @@ class Context(Conversation):
         if end.final or not self.course.settings.hand_over:
             raise end
         if path:
-            self.course.hand_over(path, end.reason)
+            self.course.tell(HandedOver(path=path, reason=end.reason))  # it is not tried again on another day
         self.bounds.forgive()
         await self.ask(f"I cannot go on: {end.reason}. The task: {self.task}. {self.bounds.so_far()} What now?")
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
+from pydantic import JsonValue
 from typing_extensions import Unpack
 
 from bridle.bounds import Bounds
-from bridle.brief import brief
+from bridle.brief import arguments, brief
 from bridle.course import Course
 from bridle.delegate import NOBODY, Delegates
 from bridle.errors import UsageError
+from bridle.grammar.action import Actions
 from bridle.grammar.base import Form
 from bridle.how import How, asked, shown
+from bridle.policy import PolicyError
 from bridle.prompt import Message, Role, sources
 from bridle.shots import Shot
 from bridle.step import Outcome, Step
@@ -78,6 +81,30 @@ class Conversation:
         if tool is None:
             raise UsageError(f"there is no tool '{name}'; there are: {', '.join(tool.name for tool in self.tools)}")
         return tool
+
+    def _offer(
+        self, path: str, tool: str | None, within: Mapping[str, JsonValue] | None
+    ) -> tuple[Actions, Sequence[Tool]]:
+        """What can be said of the tools that there are (or one), after what was said and the policy; and these."""
+        tools, settings = self.tools if tool is None else [self._tool(tool)], self.course.settings
+        said = arguments(tools, self.messages, self.bounds.results, copies=self.model.card.prompt.copies)
+        if tool is not None and tool not in said:
+            raise UsageError(f"nothing was said that {tool} could be called with")
+        held = self.course.allowed(path, tools, self.skill, said, self.sources)
+        if tool is not None and tool not in held:
+            raise PolicyError(f"the policy leaves nothing of {tool} here")
+        offered = [it for it in tools if it.name in held or it.name not in said]
+        if tool is not None and within is not None:
+            held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
+        form = Actions(
+            held,
+            settings.format,
+            self.model.style,
+            {it.name: it.check for it in offered},
+            () if tool else ("answer", "ask"),
+            sorted(self.bounds.worked(self.place)) if settings.policy.cite else (),
+        )
+        return form, offered
 
     async def _step(
         self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
-from bridle.approval import Hear, settle
+from bridle.approval import settle
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.decide import Calibration, Decision, choose
 from bridle.engine.base import Generation, Stop
@@ -192,12 +192,12 @@ class Course:
         self.bounds.left()
         try:
             verdict = self.gate.verdict(tool, skill, sources, "ask")
-            call = await self.gate.passed(place, call, tool, verdict, self._approval)
+            call = await self.gate.passed(place, call, tool, verdict, self.hear)
         except PolicyError as error:
             self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
             return Observation(False, error.message, f"error: {error.message}")
         self.bounds.use(tool.name)
-        made = self.past.call(place)
+        begun, made = time.monotonic(), self.past.call(place)
         key = made.intent.key if made is not None else f"{self.recorder.run}/{place}"
         if made is None:
             self.recorder.intent(key, call, tool.effect, sources)
@@ -215,15 +215,23 @@ class Course:
                 seen = await settle(call, tool, services, partial(self.hear, f"{DOUBT}{place}.{made.begun}"))
                 if seen is None and tool.effect is Effect.UNSAFE:  # a word that it was not done is for this once alone
                     self.recorder.intent(key, call, tool.effect, sources)
-            if (same := self.bounds.same(call, tool.cache)) is not None:
-                seen = Observation(True, same.result, render(same.result), cached=True)
-            with self.bounds.waiting():
-                seen = seen or await tool.call(call.args, services)
+            seen = seen or await self._made(call, tool, services)
             self.recorder.outcome(key, tool.name, seen)
-        at = float("-inf") if made is not None else time.monotonic()
-        lasting = tool.effect is not Effect.PURE
-        self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place, lasting, at))
+        if made is not None:
+            begun = float("-inf")
+        self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place, begun))
         return seen
+
+    async def _made(self, call: Call, tool: Tool, services: Mapping[type[Service], Service]) -> Observation:
+        """What comes of a call, or came of the same a moment ago."""
+        if tool.cache and (same := self.bounds.same(call, tool.cache)) is not None:
+            return Observation(True, same.result, render(same.result), cached=True)
+        try:
+            with self.bounds.waiting():
+                return await tool.call(call.args, services)
+        finally:
+            if tool.effect is not Effect.PURE:
+                self.bounds.changed = time.monotonic()
 
     async def take_back(self, calls: Sequence[CallMade], tools: Sequence[Tool]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
@@ -243,6 +251,7 @@ class Course:
             if done is None:
                 with self.bounds.waiting():
                     seen = await tool.take_back(made.args, made.result, {**self.services, CallKey: CallKey(made.key)})
+                self.bounds.changed = time.monotonic()
                 done = Undone(key=made.key, tool=tool.name, ok=seen.ok, text=seen.text)
                 self.recorder.event(done)
             if done.ok:
@@ -272,15 +281,7 @@ class Course:
         self.gate.people.append(answer)
         return answer
 
-    def _approval(self, path: str) -> Hear:
-        return partial(self.hear, path, within=self.settings.policy.approval_seconds)
-
-    def hand_over(self, path: str, reason: str) -> None:
-        """Journal that a step came to nothing, so that it is not taken again when the run is taken up."""
-        if not self.past.stuck(path):
-            self.recorder.event(HandedOver(path=path, reason=reason))
-
-    def tell(self, body: Noted | Delegated | Returned | Ruled) -> None:
+    def tell(self, body: Noted | Delegated | Returned | Ruled | HandedOver) -> None:
         """Journal what a skill says of itself, once."""
         if not self.past.has_told(body):
             self.recorder.event(body)

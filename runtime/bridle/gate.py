@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
 
-from bridle.approval import Hear, approve, arguments
+from bridle.approval import approve, arguments
 from bridle.bounds import Bounds
 from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
+from bridle.journal import Status
 from bridle.policy import OPEN, Policy, Verdict, Word
 from bridle.prompt import Message
 from bridle.record import digest
 from bridle.tool import Tool
+
+
+class Hearing(Protocol):
+    """Asks the person; see `Course.hear`."""
+
+    async def __call__(
+        self, path: str, question: str, status: Status = Status.PAUSED, within: float | None = None
+    ) -> str:
+        """What they say."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Gate:
                 found[name] = narrowed
         return found
 
-    async def passed(self, place: str, call: Call, tool: Tool, verdict: Verdict, hear: Callable[[str], Hear]) -> Call:
+    async def passed(self, place: str, call: Call, tool: Tool, verdict: Verdict, ask: Hearing) -> Call:
         """The call that the policy, and the person if it says so, let pass.
 
         Raises:
@@ -54,7 +67,8 @@ class Gate:
         if verdict.word != "ask" or tool.name in self.settled:
             return call
         exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])
-        passed, always = await approve(call, tool, hear(f"approve@{place}.{exactly}"))
+        hear = partial(ask, f"approve@{place}.{exactly}", within=self.policy.approval_seconds)
+        passed, always = await approve(call, tool, hear)
         if always:
             self.settled.add(tool.name)
         if passed is not call:  # a person is held to the rules as well

@@ -42,14 +42,13 @@ from bridle.grammar.check import checker
 from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema, without
 from bridle.grammar.observed import NOTHING, Results, read_path, values_at
-from bridle.grammar.span import MARK, apart, pattern_of
+from bridle.grammar.span import apart
 from bridle.tool import Effect, Tool
+from bridle.trust import are_said, held_to_words
 
 Word: TypeAlias = Literal["allow", "ask", "deny"]
 STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
 """Words, the strictest last."""
-
-
 PUBLIC = "public"
 """The level of what no level names."""
 
@@ -200,7 +199,6 @@ class Policy(_Told):
         )
 
 
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
 OPEN = Policy()
 """Nothing is forbidden."""
 
@@ -250,7 +248,7 @@ class Verdict:
             return None
         properties = cast("Mapping[str, dict[str, JsonValue]]", schema.get("properties", {}))
         told = {
-            name: _trusted(properties[name], self._texts(name, said, results), name)
+            name: held_to_words(properties[name], self._texts(name, said, results), name)
             for name in properties
             if name in self.trusted
         }
@@ -288,7 +286,7 @@ class Verdict:
                 raise PolicyError(f"{where} with these arguments: {error.message}") from None
         for name in self.trusted.keys() & call.args.keys():
             texts = self._texts(name, said, results)
-            if not all(_said(it, texts) for it in _values(call.args[name])):
+            if not are_said(call.args[name], texts):
                 raise PolicyError(f"{where} with a {name} that nobody said: {str(call.args[name])[:80]!r}")
 
 
@@ -312,41 +310,3 @@ def read_policy(path: Path) -> Policy:
         except GrammarError as error:
             raise UsageError(f"{path}, rule {number}: args are no JSON Schema: {error.message}") from None
     return policy
-
-
-def _trusted(spec: Schema, texts: Sequence[str], name: str) -> JsonValue:
-    """A parameter that only some texts may fill: words of them, numbers in them, lists of such; false for none."""
-    match spec.get("type"):
-        case "integer" | "number":
-            numbers = [float(it) for text in texts for it in _NUMBER.findall(text)]
-            known: list[JsonValue] = [int(it) if it.is_integer() else it for it in dict.fromkeys(numbers)]
-            return {"allOf": cast("JsonValue", [dict(spec)]), "enum": known} if known else False
-        case "array":
-            return {**spec, "items": _trusted(cast("Schema", spec.get("items") or {}), texts, name)}
-        case _:
-            if not (pattern := pattern_of(tuple(texts))):
-                return False
-            return {**spec, "type": "string", MARK: f"trusted-{name}", "pattern": pattern}
-
-
-def _values(value: JsonValue) -> Sequence[JsonValue]:
-    return value if isinstance(value, list) else [value]
-
-
-def _said(value: JsonValue, texts: Sequence[str]) -> bool:
-    """Whether a value stands in one of some texts, as whole words."""
-    wanted = " ".join(str(value).split())
-    padded = (f" {' '.join(text.split())} " for text in texts)
-    return bool(wanted) and any(wanted in text and _whole(text, wanted) for text in padded)
-
-
-def _whole(text: str, wanted: str) -> bool:
-    """Whether one of the places where it stands cuts no word in two."""
-    place = text.find(wanted)
-    while place >= 0:
-        before, after = text[place - 1], text[place + len(wanted)]
-        joined = (before.isalnum() and wanted[0].isalnum()) or (after.isalnum() and wanted[-1].isalnum())
-        if not joined:
-            return True
-        place = text.find(wanted, place + 1)
-    return False

@@ -15,6 +15,9 @@ from bridle.how import StepSettings
 from bridle.journal import RunEnded, RunStarted, Status, Way
 from bridle.policy import Policy
 
+PLAIN = ("constrain", "retries", "temperature", "review", "hand_over", "undo")
+"""Settings that a record has as they are."""
+
 
 def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
     """How a run is gone about, for its record."""
@@ -22,12 +25,7 @@ def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
     return Way(
         **asdict(limits),
         thinking=thinking,
-        constrain=settings.constrain,
-        retries=settings.retries,
-        temperature=settings.temperature,
-        review=settings.review,
-        hand_over=settings.hand_over,
-        undo=settings.undo,
+        **{name: getattr(settings, name) for name in PLAIN},
         policy=settings.policy.model_dump(mode="json", exclude_defaults=True),
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
@@ -45,12 +43,7 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
     settings = StepSettings(
         format="xml" if started.format == "xml" else "json",
         thinking=thinking,
-        constrain=way.constrain,
-        retries=way.retries,
-        temperature=way.temperature,
-        review=way.review,
-        hand_over=way.hand_over,
-        undo=way.undo,
+        **{name: getattr(way, name) for name in PLAIN},
         policy=Policy.model_validate(way.policy),
         seed=started.seed,
     )

@@ -52,8 +52,7 @@ async def route(context: Context, skills: Sequence[Delegate], margin: float = MA
     decision = await context.decide(question, options)
     if decision.probability is None:
         return Route("" if decision.option == NONE else decision.option, None, None)
-    said = {skill.name: [skill.description, *requests] for skill in fitting if (requests := skill.requests())}
-    told = weighed(context.task, dict(zip(options, decision.probabilities, strict=True)), said)
+    told = weighed(context.task, dict(zip(options, decision.probabilities, strict=True)), said_of(fitting))
     ranked = sorted(zip(told.values(), options, strict=True), reverse=True)
     (best, first), (next_best, second) = ranked[:2]
     if best - next_best >= margin:
@@ -66,6 +65,11 @@ async def route(context: Context, skills: Sequence[Delegate], margin: float = MA
         named = [await context.choose(options, QUESTION)]
     chosen = max(named, key=len)
     return Route("" if chosen == NONE else chosen, told[chosen], best - next_best, question)
+
+
+def said_of(skills: Sequence[Delegate]) -> dict[str, list[str]]:
+    """What people say who want skills, and what these say of themselves; of those that tell the former."""
+    return {skill.name: [skill.description, *requests] for skill in skills if (requests := skill.requests())}
 
 
 def weighed(request: str, told: Mapping[str, float], said: Mapping[str, Sequence[str]]) -> dict[str, float]:

@@ -23,9 +23,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, Literal, cast, get_type_hints, overload
+from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
+from typing_extensions import Unpack
 
 from bridle.errors import BridleError, ToolError, UsageError, describe
 from bridle.grammar.keywords import Schema
@@ -168,41 +169,37 @@ class Tool:
         return {name: known[name] for name in cast("Schema", self.schema.get("properties", {})) if name in known}
 
 
+class Options(TypedDict, total=False):
+    """How a tool is made; see `tool`."""
+
+    effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"]
+    name: str | None
+    timeout: float
+    undo: Callable[..., object] | None
+    doubt: Callable[[Any], str] | None
+    probe: Callable[..., object] | None
+    retries: int
+    cache: float
+
+
 @overload
 def tool(function: Callable[..., object], /) -> Tool: ...
 @overload
+def tool(**options: Unpack[Options]) -> Callable[[Callable[..., object]], Tool]: ...
 def tool(
-    *,
-    effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"] = ...,
-    name: str | None = ...,
-    timeout: float = ...,
-    undo: Callable[..., object] | None = ...,
-    doubt: Callable[[Any], str] | None = ...,
-    probe: Callable[..., object] | None = ...,
-    retries: int = ...,
-    cache: float = ...,
-) -> Callable[[Callable[..., object]], Tool]: ...
-def tool(
-    function: Callable[..., object] | None = None,
-    /,
-    *,
-    effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"] = Effect.UNSAFE,
-    name: str | None = None,
-    timeout: float = 30.0,
-    undo: Callable[..., object] | None = None,
-    doubt: Callable[[Any], str] | None = None,
-    probe: Callable[..., object] | None = None,
-    retries: int = 0,
-    cache: float = 0.0,
+    function: Callable[..., object] | None = None, /, **options: Unpack[Options]
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool of a typed function; a decorator with or without arguments.
 
     Args:
         function: sync or async. Its docstring's first paragraph is the description; lines `name: text` under
             `Args:` describe parameters.
-        effect: what a second run would do; the careful answer is the default.
+        options: each of them by name:
+
+    Options:
+        effect: what a second run would do; the careful answer, `unsafe`, is the default.
         name: the name the model sees; the function's own if not given.
-        timeout: seconds after which a call is stopped.
+        timeout: seconds after which a call is stopped; 30 if not given.
         undo: takes back what a call did; of the call's arguments, its `result` and services it takes what it names.
         doubt: says why a result is not to be believed (then the call failed); empty if it is.
         probe: of the call's arguments and services it takes what it names, the call's key above all, and gives what
@@ -216,15 +213,16 @@ def tool(
         UsageError: a parameter has no annotation, or the function takes `*args` or `**kwargs`.
     """
     if function is None:
-        return lambda f: tool_from(f, Effect(effect), name, timeout, undo, doubt, probe, retries, cache)
-    return tool_from(function, Effect(effect), name, timeout, undo, doubt, probe, retries, cache)
+        return lambda f: tool_from(f, **options)
+    return tool_from(function, **options)
 
 
 def tool_from(
     function: Callable[..., object],
-    effect: Effect,
-    name: str | None,
-    timeout: float,
+    *,
+    effect: Effect | Literal["pure", "idempotent", "probe", "unsafe"] = Effect.UNSAFE,
+    name: str | None = None,
+    timeout: float = 30.0,
     undo: Callable[..., object] | None = None,
     doubt: Callable[[Any], str] | None = None,
     probe: Callable[..., object] | None = None,
@@ -232,6 +230,7 @@ def tool_from(
     cache: float = 0.0,
 ) -> Tool:
     """The plain form of `tool`."""
+    effect = Effect(effect)
     name = name or function.__name__
     if retries and effect not in (Effect.PURE, Effect.IDEMPOTENT):
         raise UsageError(f"the tool '{name}' may not be run twice, so it is not retried", hint="effect='idempotent'")
@@ -258,9 +257,9 @@ def tool_from(
         fields[parameter.name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
     arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
     schema = _without_nulls(cast("dict[str, JsonValue]", arguments.model_json_schema()))
-    back = tool_from(undo, Effect.IDEMPOTENT, None, timeout) if undo else None
+    back = tool_from(undo, effect=Effect.IDEMPOTENT, timeout=timeout) if undo else None
     told = description or name.replace("_", " ")
-    ask = tool_from(probe, Effect.PURE, None, timeout) if probe else None
+    ask = tool_from(probe, effect=Effect.PURE, timeout=timeout) if probe else None
     return Tool(name, told, schema, effect, timeout, function, arguments, services, back, doubt, ask, retries, cache)
 
 

@@ -265,4 +265,4 @@ def _make(name: str, about: str, kinds: dict[str, Any]) -> Tool:
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(p, inspect.Parameter.KEYWORD_ONLY, annotation=kind) for p, kind in kinds.items()]
     )
-    return tool_from(function, Effect.PURE, name, 1.0)
+    return tool_from(function, effect=Effect.PURE, name=name, timeout=1.0)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridle.cli.common import DeviceOption, JsonOption, ModelOption, open_writer, settings, stdout
+from bridle.cli.common import PLAIN, DeviceOption, JsonOption, ModelOption, open_writer, settings, stdout
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
     from bridle.agent import Agent
+    from bridle.anew import Retaken
     from bridle.journal import Journal, RunStarted
 
 RunArgument = Annotated[str, typer.Argument(help="A run's id, the beginning of it, or last.")]
@@ -135,32 +136,51 @@ def diff(one: RunArgument, other: Annotated[str, typer.Argument(help="Another ru
 
 def again_taken(names: Sequence[str], model: str | None, device: str | None) -> None:
     """Have the steps of runs taken once more, and say where they part from what was said then."""
-    from rich.table import Table
-
     from bridle.anew import take_anew
+    from bridle.bounds import Astray
     from bridle.cli.skills import known_skills
     from bridle.errors import JournalError
     from bridle.journal import Journal, beginning
     from bridle.toolbox import TOOLBOX
 
-    parted = list[str]()
+    parted, others = list[str](), list[str]()
     with Journal(settings().journal) as journal:
-        for name in names:
-            started = beginning(name, journal.events(name))
-            with open_writer(model, device, deterministic=started.deterministic) as loaded:
-                if loaded.name != started.model:
-                    raise UsageError(f"the run {name} is of the model {started.model}, and this is {loaded.name}")
-                found = take_anew(journal, name, loaded, tools=TOOLBOX, catalogue=known_skills())
-            table = Table("step", "tokens", "comes to", "drift", box=None, title=name, title_justify="left")
-            for it in found:
-                same = "left to chance, without a seed" if it.chance else it.parts or "the same"
-                table.add_row(it.path, str(it.tokens), same, "" if it.chance else f"{it.drift:.3f}")
-            stdout().print(table, highlight=False)
-            if not started.deterministic:
-                stdout().print("[dim]it was not deterministic: other batches may round otherwise (--deterministic)[/]")
-            parted += [f"{name} at {it.path}" for it in found if it.parts]
+        runs = {name: beginning(name, journal.events(name)) for name in names}
+        for deterministic in (True, False):
+            mine = {name: it for name, it in runs.items() if it.deterministic is deterministic}
+            if not mine:
+                continue
+            with open_writer(model, device, deterministic=deterministic) as loaded:
+                for name, started in mine.items():
+                    if started.model != loaded.name:
+                        others.append(f"{name} is of the model {started.model}")
+                        continue
+                    try:
+                        found = take_anew(journal, name, loaded, tools=TOOLBOX, catalogue=known_skills())
+                    except (Astray, UsageError) as error:  # its skill is gone, or not what it was
+                        parted.append(f"{name}: {error.message}")
+                        continue
+                    _tell_retaken(name, found, deterministic=deterministic)
+                    parted += [f"{name} at {it.path}" for it in found if it.parts]
+    if others:
+        told = f"left out, being of other models: {'; '.join(others)}"
+        if len(others) == len(names):
+            raise UsageError(told, hint="-m names the model")
+        stdout().print(told, markup=False, highlight=False, soft_wrap=True)
     if parted:
-        raise JournalError(f"not said again: {', '.join(parted)}")
+        raise JournalError(f"not said again: {'; '.join(parted)}")
+
+
+def _tell_retaken(name: str, found: Sequence[Retaken], *, deterministic: bool) -> None:
+    from rich.table import Table
+
+    table = Table("step", "tokens", "comes to", "drift", **PLAIN, title=name)
+    for it in found:
+        same = "left to chance, without a seed" if it.chance else it.parts or "the same"
+        table.add_row(it.path, str(it.tokens), same, "" if it.chance else f"{it.drift:.3f}")
+    stdout().print(table, highlight=False)
+    if not deterministic:
+        stdout().print("[dim]it was not deterministic: other batches may round otherwise (--deterministic)[/]")
 
 
 @contextmanager

@@ -24,8 +24,8 @@ from bridle.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from bridle.agent import Run
     from bridle.journal import Event
+    from bridle.run import Run
     from bridle.turn import Progress
 
 

@@ -103,11 +103,13 @@ def verify_run(
     With --again the model that made it takes every step once more, over what calls came to then: does this machine
     still say the same?
     """
-    from bridle.errors import JournalError
+    from bridle.errors import JournalError, UsageError
     from bridle.journal import Journal
     from bridle.journal.export import own_key, read_export
 
     if (path := Path(run)).is_file():
+        if again:
+            raise UsageError("an exported file is checked as it is written: only a run of this journal is taken again")
         found = read_export(path, own_key(settings().key) if settings().key.is_file() else None)
         signed = {True: "signed here", False: "signed by another key", None: "no key here to check its signature"}
         stdout().print(f"{found.run}: {len(found.events)} events, whole; {signed[found.signed]}", highlight=False)

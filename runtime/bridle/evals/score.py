@@ -15,11 +15,11 @@ from typing import cast
 import apsw
 from pydantic import JsonValue
 
-from bridle.agent import Run
 from bridle.bounds import CallMade
 from bridle.errors import ToolError
 from bridle.evals.cases import Case, ExpectedCall, Rows, Said
 from bridle.journal import Status
+from bridle.run import Run
 from bridle.toolbox import Workspace
 from bridle.values import same
 

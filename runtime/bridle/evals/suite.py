@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridle._version import __version__
-from bridle.agent import Agent, Run
+from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.errors import UsageError
 from bridle.evals.cases import Case, Suite
@@ -21,6 +21,7 @@ from bridle.evals.score import Check, score
 from bridle.evals.scripted import SCRIPTED, scripted_model
 from bridle.how import StepSettings
 from bridle.journal import Journal, RunJudged, StepTaken
+from bridle.run import Run
 from bridle.toolbox import Workspace
 from bridle.toolbox.dates import Clock
 from bridle.turn import Writer

@@ -54,9 +54,7 @@ class Past:
         self._heard: dict[str, Heard] = {}
         self._calls: dict[str, Made] = {}
         self._undone: dict[str, Undone] = {}
-        self._kept: dict[str, Kept] = {}
-        self._stuck: dict[str, str] = {}
-        self._told = set[tuple[str, str]]()
+        self._told: dict[tuple[str, str], Body] = {}
         self._met = set[tuple[str, str]]()
         self._prompted: dict[str, list[str]] = {}
         for event in events:
@@ -76,10 +74,6 @@ class Past:
                 self._prompted.setdefault(path, []).append(text)
             case Decided(path=path):
                 self._decided[path] = body
-            case Kept(path=path):
-                self._kept[path] = body
-            case HandedOver(path=path, reason=reason):
-                self._stuck[path] = reason
             case Heard(path=path):
                 self._heard[path] = body
             case CallIntended(key=key):
@@ -89,8 +83,8 @@ class Past:
                 self._calls[place_of(key)] = replace(self._calls[place_of(key)], answer=body)
             case Undone(key=key):
                 self._undone[place_of(key)] = body
-            case Counted(path=path) | Noted(path=path) | Delegated(path=path) | Returned(path=path) | Ruled(path=path):
-                self._told.add((body.kind, path))
+            case Counted() | Noted() | Delegated() | Returned() | Ruled() | Kept() | HandedOver():
+                self._told[body.kind, body.path] = body
             case _:
                 pass
 
@@ -117,13 +111,13 @@ class Past:
 
     def kept(self, path: str) -> Kept | None:
         """What was kept at a place, if anything was."""
-        self._met.add(("value", path))
-        return self._kept.get(path)
+        found = self._telling("kept", path)
+        return found if isinstance(found, Kept) else None
 
     def stuck(self, path: str) -> str:
         """Why a step came to nothing and a person was asked; empty if not so."""
-        self._met.add(("hand-over", path))
-        return self._stuck.get(path, "")
+        found = self._telling("handed.over", path)
+        return found.reason if isinstance(found, HandedOver) else ""
 
     def has_counted(self, path: str) -> bool:
         """Whether all takings of a step that was taken several times are recorded."""
@@ -133,16 +127,18 @@ class Past:
         """How a call was taken back, if it was."""
         return self._undone.get(place)
 
-    def has_told(self, body: Noted | Delegated | Returned | Ruled) -> bool:
+    def has_told(self, body: Noted | Delegated | Returned | Ruled | HandedOver) -> bool:
         """Whether it was said before."""
-        self._met.add((body.kind, body.path))
-        return (body.kind, body.path) in self._told
+        return self._telling(body.kind, body.path) is not None
+
+    def _telling(self, kind: str, path: str) -> Body | None:
+        self._met.add((kind, path))
+        return self._told.get((kind, path))
 
     def unmet(self) -> list[str]:
         """What is recorded and was not come to."""
         recorded = [("step", it) for it in self._steps] + [("decision", it) for it in self._decided]
         asked = [it for it in self._heard if not it.startswith(DOUBT)]
-        recorded += [("value", it) for it in self._kept] + [("hand-over", it) for it in self._stuck]
         recorded += [("question", it) for it in asked] + [("call", it) for it in self._calls]
         recorded += [it for it in self._told if it[0] != "counted"]
         return [f"{what} {place}" for what, place in recorded if (what, place) not in self._met]
@@ -183,13 +179,13 @@ def beginning(run: str, events: Sequence[Event]) -> RunStarted:
 
 def ending(events: Sequence[Event]) -> RunEnded | None:
     """How a run ended; None while it runs, or where it was killed, or went on since it ended last."""
-    body = last.body if (last := last_own(events)) is not None else None
+    body = last_own(events).body
     return body if isinstance(body, RunEnded) else None
 
 
-def last_own(events: Sequence[Event]) -> Event | None:
+def last_own(events: Sequence[Event]) -> Event:
     """The last event of a run itself, whatever was said of it later."""
-    return next((event for event in reversed(events) if not isinstance(event.body, RunJudged)), None)
+    return next(event for event in reversed(events) if not isinstance(event.body, RunJudged))
 
 
 def place_of(key: str) -> str:

@@ -22,6 +22,7 @@ from bridle.journal import (
     RunStarted,
     Status,
     StepTaken,
+    beginning,
 )
 from bridle.observe.progress import arguments, shorten
 from bridle.observe.trace import STYLES
@@ -76,15 +77,19 @@ class RunState(BaseModel):
 
 
 def state_of(events: Sequence[Event]) -> RunState:
-    """How a run stands behind some events."""
+    """How a run stands behind some events.
+
+    Raises:
+        JournalError: it has no beginning.
+    """
+    beginning(events[0].run if events else "", events)
     state = RunState()
     begun = dict[str, str]()
     for event in events:
         _read(state, event, begun)
     state.workflow.pending += [f"what came of {it}" for it in begun.values()]
-    if events:
-        first, last = (datetime.fromisoformat(it.at) for it in (events[0], events[-1]))
-        state.workflow.budgets.setdefault("seconds", Budget()).spent = round((last - first).total_seconds(), 3)
+    first, last = (datetime.fromisoformat(it.at) for it in (events[0], events[-1]))
+    state.workflow.budgets.setdefault("seconds", Budget()).spent = round((last - first).total_seconds(), 3)
     return state
 
 

@@ -1,0 +1,51 @@
+"""What came of a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from pydantic import JsonValue
+
+from bridle.bounds import CallMade
+from bridle.journal import Status, Tokens
+from bridle.prompt import Message
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a task. `answer` is set when it is done, `question` when it waits for a person."""
+
+    id: str
+    status: Status
+    answer: str | None
+    question: str | None
+    reason: str
+    """Why it ended, if it is not done."""
+    skill: str
+    model: str
+    steps: int
+    calls: tuple[CallMade, ...]
+    tokens: Tokens
+    seconds: float
+    messages: tuple[Message, ...] = field(repr=False, default=())
+    """The conversation, to go on with."""
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The run as `bridle run --json` prints it."""
+        return {
+            "run": self.id,
+            "status": self.status.value,
+            "answer": self.answer,
+            "question": self.question,
+            "reason": self.reason,
+            "skill": self.skill,
+            "steps": self.steps,
+            "calls": [
+                {"tool": call.tool, "args": dict(call.args), "result": call.result, "ok": call.ok}
+                for call in self.calls
+            ],
+            "tokens": cast("JsonValue", self.tokens.model_dump()),
+            "seconds": round(self.seconds, 3),
+            "model": self.model,
+        }
