@@ -142,7 +142,7 @@ def sayable(call: Any, tools: Mapping[str, Tool], policy: Policy, world: World) 
 def _said(tool: str, schema: str, args: str) -> bool:
     form = Actions({tool: json.loads(schema)})
     matcher = COMPILER.compile(form.grammar()).start.deep_copy()
-    tokens = COMPILER.vocabulary.tokenize(form.spell(Call(tool, json.loads(args))), False)
+    tokens = COMPILER.vocabulary.tokenize(form.spell(Call(tool, json.loads(args))), False).tolist()
     return bool(matcher.consume_tokens(tokens) and matcher.is_accepting())
 
 

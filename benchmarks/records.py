@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -124,7 +125,7 @@ def cost(folder: Path) -> dict[str, float]:
 def _attempt(number: int, written: int) -> Attempt:
     """One of a conversation that begins with 2,000 tokens and grows by what was written and a result of 60 tokens."""
     count = 2000 + number * (written + 60)
-    prompt = Prompt("word " * count, tuple(range(count)))
+    prompt = Prompt("word " * count, array("i", range(count)))
     tokens = tuple(Token(it, it % 2 == 0) for it in range(written))
     generation = Generation(tokens, Stop.END, Usage(prompt=count, sampled=written // 2, forced=written // 2))
     choices = [(0.5, 0.1, "x", 0.2)] * (written // 2)

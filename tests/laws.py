@@ -103,7 +103,7 @@ def law_of_spelling(vocabulary: Vocabulary, said: bytes, forced: Sequence[int]) 
     if said.decode("utf-8", "ignore").encode() != said:
         return
     text = vocabulary.spell(forced).decode()
-    assert vocabulary.tokenize(text, False) == list(forced), f"{text!r} after {said!r} is forced as {forced}"
+    assert vocabulary.tokenize(text, False).tolist() == list(forced), f"{text!r} after {said!r} is forced as {forced}"
 
 
 def greedy_by_hand(script: Script, vocabulary: Vocabulary, prompt: Sequence[int], mask: Mask, limit: int) -> list[int]:

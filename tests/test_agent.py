@@ -24,8 +24,7 @@ from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import CallAnswered, CallIntended, Decided, Event, Journal, RunEnded, RunStarted, Status, StepTaken
 from bridle.observe.trace import trace
-from bridle.prompt import Message
-from bridle.record import common
+from bridle.prompt import Message, common
 from bridle.run import Run
 from bridle.skill import read_skill, skill_from
 from bridle.tool import tool

@@ -198,7 +198,7 @@ def test_a_thought_can_be_held_to_the_next_move(compiler: Compiler) -> None:
 
     def holds(thought: str, tools: dict[str, Any] = tools) -> bool:
         matcher = compiler.compile(thinking.phase(vocabulary, tools).grammar).start.deep_copy()
-        tokens = vocabulary.tokenize(f"{thought}</t>", False)
+        tokens = vocabulary.tokenize(f"{thought}</t>", False).tolist()
         return matcher.validate_tokens(tokens) == len(tokens)
 
     assert holds("tool: read_file; needs: path; have: notes/a.txt")
@@ -377,7 +377,7 @@ def test_natural_spelling_can_be_another(compiler: Compiler) -> None:
 
     tight = form_of(list[int], style=Style(",", ":"))
     document = compiler.compile(tight.grammar()).start.deep_copy()
-    assert document.consume_tokens(compiler.vocabulary.tokenize("[1,2]", False))
+    assert document.consume_tokens(compiler.vocabulary.tokenize("[1,2]", False).tolist())
     assert document.is_accepting()
 
 

@@ -133,7 +133,7 @@ def invite(to: list[str], seats: int | None = None, kind: Literal["work", "play"
 def said_by(form: Actions, text: str, compiler: Compiler) -> bool:
     """Whether a grammar lets a text be said."""
     matcher = compiler.compile(form.grammar()).start.deep_copy()
-    return matcher.consume_tokens(compiler.vocabulary.tokenize(text, False)) and matcher.is_accepting()
+    return matcher.consume_tokens(compiler.vocabulary.tokenize(text, False).tolist()) and matcher.is_accepting()
 
 
 @pytest.mark.parametrize(

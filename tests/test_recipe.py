@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -76,7 +77,7 @@ def test_every_thought_can_be_thought(recipe: Any, world: dict[str, str], colt: 
         assert colt.thinking is not None
         thought = colt.compiler.compile(colt.thinking.phase(colt.engine.vocabulary, schemas).grammar).start
         for _, thinking, _ in task.steps:
-            tokens = colt.engine.vocabulary.tokenize(f"{thinking}{colt.thinking.close}", False)
+            tokens = colt.engine.vocabulary.tokenize(f"{thinking}{colt.thinking.close}", False).tolist()
             assert thought.deep_copy().validate_tokens(tokens) == len(tokens) <= colt.thinking.budget, thinking
 
 
@@ -88,7 +89,7 @@ def test_every_exercise_of_a_verb_can_be_said(recipe: Any, half: str, colt: Mode
     made = verbs.Verbs(random, sessions.Values(random, half), half)
     for number in range(120):
         exercise = made.exercise(list(get_args(verbs.Verb))[number % 8])
-        reply = vocabulary.tokenize(exercise.reply, False)
+        reply = vocabulary.tokenize(exercise.reply, False).tolist()
         grammar = colt.compiler.compile(exercise.form.grammar()).start.deep_copy()
         assert grammar.validate_tokens(reply) == len(reply), exercise.reply
         assert grammar.consume_tokens(reply)
@@ -155,3 +156,18 @@ def test_suites_are_cases(recipe: Any, tmp_path: Any) -> None:
     asked = suite.cases(suite.FAMILIES["a value is missing"], 5, 1)
     assert all(case["replies"] for case in asked)
     assert not issubclass(Ask, BridleError)
+
+
+def test_a_finished_file_is_gone_on_from(recipe: Any, colt: Model, tmp_path: Path) -> None:
+    """Its tokens and its weights, as the export wrote them."""
+    pytest.importorskip("torch", reason="bridle[train] is not installed")
+    onward, export, model = recipe("onward"), recipe("export"), recipe("model")
+    words = onward.tokenizer_of(shelf("models") / "colt" / "colt.gguf")
+    for text in (*recipe("make").ODD, "<|user|>What is 15% of 240?<|end|><|assistant|><thinking>"):
+        assert words.encode(text, add_special_tokens=False).ids == colt.engine.vocabulary.tokenize(text, True).tolist()
+    begun, again = model.Colt(model.Shape()), model.Colt(model.Shape())
+    onward.fill(begun, shelf("models") / "colt" / "colt.gguf")
+    words.save(str(tmp_path / "words.json"))
+    export.export(begun, tmp_path / "words.json", tmp_path / "again.gguf")
+    onward.fill(again, tmp_path / "again.gguf")
+    assert all(one.equal(other) for one, other in zip(begun.parameters(), again.parameters(), strict=True))

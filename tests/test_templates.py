@@ -6,6 +6,7 @@ import contextlib
 import re
 import resource
 import time
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -274,4 +275,4 @@ class _Silent:
     @staticmethod
     def words(style: Style) -> Vocabulary:
         small = words_of(style)
-        return Vocabulary(small.pieces, small.control, small.eog, lambda text, markers: [0])
+        return Vocabulary(small.pieces, small.control, small.eog, lambda text, markers: array("i", [0]))

@@ -223,7 +223,7 @@ def test_thinking_is_parted_without_a_grammar_too(vocabulary: Vocabulary) -> Non
 
 def test_the_body_is_free_of_thinking_phases(tools: Compiler) -> None:
     """A phase that does not say `soft` is never ended early."""
-    due = tools.vocabulary.tokenize('"one. two\\n three"', False)
+    due = tools.vocabulary.tokenize('"one. two\\n three"', False).tolist()
     text = Phase("document", 'start: /"[^"]*"/')
     document = Document(tools, [text], len(due))
     assert write(document, due) == due

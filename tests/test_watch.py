@@ -177,7 +177,7 @@ def test_a_lexer_that_has_nothing_left_refuses_no_token(data: DataSets) -> None:
     vocabulary = read_vocabulary(load_model(data.file("vocab/ggml-vocab-llama-bpe.gguf"), vocabulary_only=True))
     compiler, texts = Compiler(vocabulary), ["another" + " and again" * count for count in range(1, 15)]
     rule = f"start: {json_rule({'type': 'array', 'items': words}, NATURAL)}"
-    tokens = vocabulary.tokenize(json.dumps(texts), False)
+    tokens = vocabulary.tokenize(json.dumps(texts), False).tolist()
     compiled = compiler.compile(rule)
     assert compiled.start.deep_copy().validate_tokens(tokens) < len(tokens), "no limit was met: the test shows nothing"
     document = Document(compiler, [Phase("document", rule, json=True)], 2 * len(tokens))

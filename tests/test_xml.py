@@ -28,7 +28,7 @@ from xml_types import LEFT_TO_PYDANTIC, TYPES, schemas
 
 def accepts(compiler: Compiler, form: Xml[Any], text: str) -> bool:
     matcher = compiler.compile(form.grammar()).start.deep_copy()
-    return matcher.consume_tokens(compiler.vocabulary.tokenize(text, False)) and matcher.is_accepting()
+    return matcher.consume_tokens(compiler.vocabulary.tokenize(text, False).tolist()) and matcher.is_accepting()
 
 
 def xml(source: Any, name: str = "doc") -> Xml[Any]:

@@ -63,7 +63,7 @@ class Retaking:
     def _compare(self, then: StepTaken, now: Attempt) -> tuple[int, str]:
         """How many choices are the same, and where the first is that is not."""
         prompt = self.seen[then.path, then.attempt].tokens
-        if prompt != tuple(now.prompt.tokens):
+        if prompt != now.prompt.tokens:
             return 0, "its prompt"
         ids, text = now.generation.ids, list(now.pieces)
         for number, (one, other) in enumerate(zip(then.output_tokens, ids, strict=False)):

@@ -336,5 +336,11 @@ def _again(taken: StepTaken) -> Attempt:
     """An attempt as far as the journal's word for it is needed again."""
     generation = Generation((), Stop(taken.stop), usage_of(taken.tokens))
     return Attempt(
-        Prompt("", ()), generation, taken.thinking, taken.text, error=taken.error, cut=taken.cut, model=taken.model
+        Prompt(""),
+        generation,
+        taken.thinking,
+        taken.text,
+        error=taken.error,
+        cut=taken.cut,
+        model=taken.model,
     )

@@ -21,12 +21,11 @@ from bridle.journal import (
     Event,
     Journal,
     Kept,
-    Seen,
     StepTaken,
     Tokens,
-    prompts,
+    last_prompt,
 )
-from bridle.prompt import Message
+from bridle.prompt import Message, common
 from bridle.tool import Observation
 from bridle.turn import Attempt
 
@@ -45,8 +44,8 @@ class Recorder:
         self.run = run
         self._journal = journal
         self._listen = listen
-        self._base, seen = next(reversed(prompts(before).items()), (None, Seen((), "")))
-        self._tokens: Sequence[int] = seen.tokens
+        self._base, seen = last_prompt(before)
+        self._tokens = seen.tokens
         self._text = seen.text
 
     def event(self, body: Body, *, durable: bool = False) -> Event:
@@ -146,7 +145,7 @@ class Recorder:
             base=self._base,
             shared_tokens=shared_tokens,
             shared_text=shared_text,
-            prompt_tokens=list(prompt.tokens[shared_tokens:]),
+            prompt_tokens=prompt.tokens[shared_tokens:].tolist(),
             prompt_text=prompt.text[shared_text:],
             output_tokens=attempt.generation.ids,
             forced="".join("f" if token.forced else "s" for token in attempt.generation.tokens),
@@ -186,17 +185,6 @@ def told(usage: Usage) -> Tokens:
 def usage_of(tokens: Tokens) -> Usage:
     """A usage with the counts that were told of it."""
     return Usage(**tokens.model_dump())
-
-
-def common(first: Sequence[object], second: Sequence[object]) -> int:
-    """How long a beginning two sequences of one type share."""
-    if second[: len(first)] == first:  # prompts mostly grow
-        return len(first)
-    low, high = 0, min(len(first), len(second))
-    while low < high:  # slices compare in C: halving beats a loop over thousands of items
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if first[low:middle] == second[low:middle] else (low, middle - 1)
-    return low
 
 
 def digest(messages: Sequence[Message]) -> str:

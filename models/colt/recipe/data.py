@@ -60,24 +60,30 @@ def encode(tokenizer: Tokenizer, sessions: list[list[Segment]]) -> list[Example]
 
 def sessions(tokenizer: Tokenizer, count: int, seed: int, world: World = SEEN) -> list[Example]:
     """`count` generated sessions: most of them short ones, some longer and of the whole toolbox, as colt is used; and
-    one in three of another verb than calls, which is shorter still."""
+    one in four of another verb than calls, which is shorter still."""
     maker = Maker(seed, world)
     return encode(tokenizer, [_session(maker) for _ in range(count)])
 
 
 def _session(maker: Maker) -> list[Segment]:
-    if maker.values.chance(1 / 3):
+    if maker.values.chance(1 / 4):
         return maker.verb()
     return maker.session() if maker.values.chance(0.75) else maker.session(turns=6, share_full=0.6)
 
 
 def drills(tokenizer: Tokenizer, count: int, seed: int) -> list[Example]:
-    """Random tokens to repeat after the marker that begins the assistant's turn."""
+    """Random tokens to repeat after the marker that begins the assistant's turn.
+
+    Half of them are long and of a few tokens that come again and again, as in a list of dates: what followed the last
+    token, or the last two, tells then not enough, and a copier that looks no further goes round in circles.
+    """
     random = Random(seed)
     user, assistant, end = (tokenizer.token_to_id(f"<|{name}|>") for name in ("user", "assistant", "end"))
     made: list[Example] = []
     for _ in range(count):
         tokens = [random.randrange(8, tokenizer.get_vocab_size()) for _ in range(random.randint(4, 32))]
+        if random.random() < 0.5:
+            tokens = random.choices(tokens[: random.randint(3, 12)], k=random.randint(12, 64))
         ids = [user, *tokens, end, assistant, *tokens, end]
         kinds = [0] * (len(tokens) + 3) + [KINDS.index("call")] * (len(tokens) + 1)
         made.append(Example(np.array(ids, np.uint16), np.array(kinds, np.uint8), np.array(kinds, np.uint16)))

@@ -23,7 +23,7 @@ TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-_NAMES = {
+NAMES = {
     "attention_norm": "attn_norm",
     "feed_norm": "ffn_norm",
     "query": "attn_q",
@@ -66,7 +66,7 @@ def export(model: Colt, tokenizer: Path, out: Path) -> None:
     writer.add_tensor("token_embd.weight", weights["embedding.weight"])
     writer.add_tensor("output_norm.weight", weights["norm.weight"])
     for layer in range(shape.layers):
-        for ours, theirs in _NAMES.items():
+        for ours, theirs in NAMES.items():
             writer.add_tensor(f"blk.{layer}.{theirs}.weight", weights[f"blocks.{layer}.{ours}.weight"])
     writer.add_tensor("rope_freqs.weight", frequency_factors(shape).numpy().astype(np.float32))
     writer.write_header_to_file()
@@ -99,7 +99,8 @@ def check(model: Colt, path: Path, examples: Sequence[Example], tokenizer: Token
     largest = 0.0
     try:
         for text in texts:
-            ours, theirs = tokenizer.encode(text, add_special_tokens=False).ids, backend.vocabulary.tokenize(text, True)
+            ours = tokenizer.encode(text, add_special_tokens=False).ids
+            theirs = backend.vocabulary.tokenize(text, True).tolist()
             if ours != theirs:
                 raise ValueError(f"{text!r} is {ours} here and {theirs} in llama.cpp")
         for example in examples:

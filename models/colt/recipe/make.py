@@ -16,9 +16,10 @@ from random import Random
 import data
 import export
 import improve
+import onward
 import tokenizer
 import torch
-from model import LARGE, Shape
+from model import LARGE, Colt, Shape, build_copying
 from rich.console import Console
 from sessions import Maker
 from tokenizers import Tokenizer
@@ -46,8 +47,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4500.0, help="time to train")
     parser.add_argument("--improve", type=float, default=500.0, help="seconds to learn from what it did right; 0: none")
     parser.add_argument("--sessions", type=int, help="sessions to train on; 80,000, on a GPU 400,000", default=0)
+    parser.add_argument("--seed", type=int, default=1, help="of the sessions")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--begin", type=Path, help="a GGUF of this shape to go on from, instead of from nothing")
     parser.add_argument("--quantize", default="Q8_0")
     options = parser.parse_args()
     if options.short:
@@ -57,17 +60,26 @@ def main() -> None:
     say = Console(stderr=True).print
 
     path = options.work / "tokenizer.json"
-    if not path.exists():
+    if not path.exists() and options.begin:
+        onward.tokenizer_of(options.begin).save(str(path))
+    elif not path.exists():
         say("training the tokenizer")
         tokenizer.train(path)
     words = Tokenizer.from_file(str(path))
 
-    examples = prepare(words, options.work, options.sessions or (400_000 if large else 80_000))
+    examples = prepare(words, options.work, options.sessions or (400_000 if large else 80_000), options.seed)
     made_of = data.digest(examples)
     say(f"{told(examples)}, SHA-256 {made_of[:16]}")
     shape = replace(LARGE if large else Shape(), vocabulary=words.get_vocab_size())
     plan = Plan(seconds=options.seconds, device=options.device, tokens=(32_768, 65_536) if large else Plan.tokens)
-    model = train(shape, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
+    torch.manual_seed(plan.seed)
+    model = Colt(shape)
+    if options.begin:
+        onward.fill(model, options.begin)
+        plan = replace(plan, matrix_rate=0.008, other_rate=1.3e-3, flat=0.4)
+    else:
+        build_copying(model)
+    train(model, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
     whole, card = options.work / "colt-f32.gguf", HERE.parent / "card.toml"
     if options.improve:
         export.export(model.cpu(), path, whole)
@@ -79,7 +91,7 @@ def main() -> None:
             )
             begin_again(options.work / "checkpoint.pt", options.work / "improved.pt")
             beside = Random(7).sample(examples, min(len(examples), 2 * len(right)))
-            model = train(shape, [*right, *beside], examples[:1], plan, options.work / "improved.pt")
+            train(model, [*right, *beside], examples[:1], plan, options.work / "improved.pt")
     export.export(model.cpu(), path, whole)
     texts = ["".join(part.text for part in Maker(77).session()) for _ in range(200)]
     difference = export.check(model.eval(), whole, examples[:60], words, [*texts, *ODD])
@@ -90,11 +102,11 @@ def main() -> None:
     say(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 
-def prepare(words: Tokenizer, work: Path, count: int) -> list[data.Example]:
+def prepare(words: Tokenizer, work: Path, count: int, seed: int) -> list[data.Example]:
     """The sessions to train on, made once."""
-    prepared = work / f"sessions-{count}.pt"
+    prepared = work / f"sessions-{count}-{seed}.pt"
     if not prepared.exists():
-        made = data.sessions(words, count, seed=1)
+        made = data.sessions(words, count, seed=seed)
         torch.save([tuple(map(torch.from_numpy, it)) for it in made], prepared)
     return [data.Example(*(part.numpy() for part in it)) for it in torch.load(prepared, weights_only=True)]
 

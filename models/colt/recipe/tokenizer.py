@@ -20,12 +20,6 @@ SIZE = 2048
 def train(path: Path, sessions: int = 8000, seed: int = 11) -> Tokenizer:
     """Train on generated sessions and save."""
     tokenizer = Tokenizer(models.BPE())
-    at_run_time = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-        ]
-    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Digits(individual_digits=True),
@@ -42,9 +36,19 @@ def train(path: Path, sessions: int = 8000, seed: int = 11) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(sessions, seed), trainer)
-    tokenizer.pre_tokenizer = at_run_time
+    tokenizer.pre_tokenizer = at_run_time()
     tokenizer.save(str(path))
     return tokenizer
+
+
+def at_run_time() -> pre_tokenizers.Sequence:
+    """How text is parted before it is merged, as llama.cpp's `smollm` has it."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
 
 
 def _texts(sessions: int, seed: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from random import Random
 
 import torch
 from data import KINDS, Batch, Example, batches, collate
-from model import Colt, Shape, build_copying
+from model import Colt
 from muon import Muon, working_type
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn import functional
@@ -37,18 +37,15 @@ class Plan:
     flat: float = 0.5
     """Share of the run before the rates decline."""
     drills: float = 0.12
-    """Share of batches that are drills, in the first half."""
+    """Share of batches that are drills, in the first three quarters."""
     seed: int = 0
     device: str = "cpu"
     checkpoint_seconds: float = 180.0
 
 
-def train(shape: Shape, examples: list[Example], drill: list[Example], plan: Plan, checkpoint: Path) -> Colt:
-    """Train a model, or go on from `checkpoint` if it is there."""
-    torch.manual_seed(plan.seed)
+def train(model: Colt, examples: list[Example], drill: list[Example], plan: Plan, checkpoint: Path) -> None:
+    """Train a model from where it is, or go on from `checkpoint` if that is there."""
     _keep_memory()
-    model = Colt(shape)
-    build_copying(model)
     model.to(plan.device)
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embedding" not in name]
     others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embedding" in name]
@@ -67,7 +64,7 @@ def train(shape: Shape, examples: list[Example], drill: list[Example], plan: Pla
             muon.rate = plan.matrix_rate * rate
             for group in adam.param_groups:
                 group["lr"] = plan.other_rate * rate
-            drills = share < 0.5 and random.random() < plan.drills
+            drills = share < 0.75 and random.random() < plan.drills
             batch = collate(next(drilling) if drills else next(streams[plan.tokens[share >= 0.5]]))
             loss = step(model, batch, plan.device)
             adam.step()
@@ -84,7 +81,6 @@ def train(shape: Shape, examples: list[Example], drill: list[Example], plan: Pla
                 if not progress.console.is_terminal:
                     print(f"{elapsed:.0f} of {plan.seconds:.0f} s: {note}", flush=True)
     _save(checkpoint, model, muon, adam, plan.seconds)
-    return model
 
 
 def step(model: Colt, batch: Batch, device: str) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -303,11 +304,13 @@ def read_vocabulary(model: Any) -> Vocabulary:
     if not eog:
         raise ModelError("the model's vocabulary has no end-of-generation token")
 
-    def tokenize(text: str, markers: bool) -> list[int]:
+    def tokenize(text: str, markers: bool) -> array[int]:
         data = text.encode("utf-8", "replace")
         room = (ctypes.c_int32 * (len(data) + 2))()
         found = LLAMA.llama_tokenize(native, data, len(data), room, len(room), False, markers)
-        return list(room[:found])
+        ids = array("i")
+        ids.frombytes(memoryview(room)[:found].cast("B"))
+        return ids
 
     bos = LLAMA.llama_vocab_bos(native)
     return Vocabulary(

@@ -18,6 +18,7 @@ followed; where it does not, the mask wins, as with any model.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -69,13 +70,13 @@ def vocabulary(words: Iterable[str] = _WORDS, names: Sequence[str] = _CONTROL) -
     markers = {name: token for token, name in enumerate(names)}
     longest = max(map(len, ids))
 
-    def tokenize(text: str, with_markers: bool) -> list[int]:
+    def tokenize(text: str, with_markers: bool) -> array[int]:
         if with_markers:
             for name, token in markers.items():
                 before, found, after = text.partition(name)
                 if found:
-                    return [*tokenize(before, True), token, *tokenize(after, True)]
-        data, tokens, at = text.encode(), list[int](), 0
+                    return array("i", [*tokenize(before, True), token, *tokenize(after, True)])
+        data, tokens, at = text.encode(), array("i"), 0
         while at < len(data):
             size = next(
                 size for size in range(longest, 0, -1) if data[at : at + size] in ids and at + size <= len(data)

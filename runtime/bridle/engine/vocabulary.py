@@ -6,6 +6,7 @@ User-defined tokens (often `<think>`) are ordinary text that happens to be a sin
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,13 +31,14 @@ class Vocabulary:
     """Token ids from 0 to `size - 1`.
 
     `pieces[id]` are the bytes a token stands for: its text, or its name if it is a control token.
-    `tokenize(text, markers)` gives ids; with `markers`, control tokens named in the text become those tokens.
+    `tokenize(text, markers)` gives ids, of 32 bits each; with `markers`, control tokens named in the text become those
+    tokens.
     """
 
     pieces: Sequence[bytes]
     control: frozenset[int]
     eog: frozenset[int]
-    tokenize: Callable[[str, bool], list[int]] = field(repr=False)
+    tokenize: Callable[[str, bool], array[int]] = field(repr=False)
     bos: int | None = None
     add_bos: bool = False
     native: NativeTokenizer | None = None

@@ -102,7 +102,7 @@ class Trajectory:
         """Every asking of the model, also those whose output was refused."""
         seen = prompts(self.events)
         return [
-            Exact(event.number, event.at, seen[event.number].tokens, seen[event.number].text, event.body)
+            Exact(event.number, event.at, tuple(seen[event.number].tokens), seen[event.number].text, event.body)
             for event in self.events
             if isinstance(event.body, StepTaken)
         ]

@@ -57,7 +57,7 @@ class Compiler:
             found = self._cache.get(grammar)
             if found is None:
                 matcher = self._matcher(grammar)
-                ending = self.vocabulary.tokenize(tail, True) if tail else []
+                ending = self.vocabulary.tokenize(tail, True).tolist() if tail else []
                 watch = XmlWatch() if ONCE in grammar.splitlines() else JsonWatch() if needs_watch(grammar) else None
                 minimum = shortest(matcher, self.closers, ending, watch=watch)
                 found = Compiled(matcher, ending, minimum, watch)
@@ -148,7 +148,7 @@ class _Wrapped:
     def __call__(self, text: str) -> list[int]:
         if isinstance(text, bytes):  # the wrapper probes whether bytes are taken; str keeps to whole characters
             raise TypeError
-        return self._tokenize(text, False)
+        return self._tokenize(text, False).tolist()
 
 
 def literal(text: str, vocabulary: Vocabulary | None = None) -> str:

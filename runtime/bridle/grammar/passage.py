@@ -216,7 +216,7 @@ class Passage:
         since = len(self.tokens) - self._reserve_at
         places = range(len(self._reserve) + 1)
         if (rest := self._begun()) is not None:  # a marker begun is completed, or all of it taken back
-            known = self._compiler.vocabulary.tokenize(rest, True)
+            known = self._compiler.vocabulary.tokenize(rest, True).tolist()
             if len(known) <= self._left and self._leads_to_end(known):
                 return self._hold(known)
             self._look_at = len(self.tokens) + 1

@@ -21,7 +21,7 @@ from bridle.journal.event import (
     StepTaken,
     Undone,
 )
-from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, place_of, prompts
+from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, last_prompt, place_of, prompts
 from bridle.journal.store import Journal, RunSummary
 from bridle.journal.whole import Offered, RunEnded, RunJudged, RunStarted, Said, Status, Tokens, Way
 
@@ -61,6 +61,7 @@ __all__ = [
     "beginning",
     "ending",
     "last_own",
+    "last_prompt",
     "place_of",
     "prompts",
 ]

@@ -6,8 +6,9 @@ Temporal and DBOS have it).
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bridle.errors import JournalError
 from bridle.journal.chain import Event
@@ -148,8 +149,17 @@ class Past:
 class Seen:
     """What the model saw in a step: the tokens, and the text for people."""
 
-    tokens: tuple[int, ...]
-    text: str
+    tokens: array[int] = field(default_factory=lambda: array("i"))
+    text: str = ""
+
+    def then(self, taken: StepTaken) -> Seen:
+        """What it saw in a later one, that is told by what is new."""
+        tokens = self.tokens[: taken.shared_tokens]
+        try:
+            tokens.extend(taken.prompt_tokens)
+        except OverflowError:
+            raise JournalError(f"the prompt of {taken.path} holds numbers that are no tokens") from None
+        return Seen(tokens, self.text[: taken.shared_text] + taken.prompt_text)
 
 
 def prompts(events: Sequence[Event]) -> dict[int, Seen]:
@@ -157,12 +167,23 @@ def prompts(events: Sequence[Event]) -> dict[int, Seen]:
     found: dict[int, Seen] = {}
     for event in events:
         if isinstance(taken := event.body, StepTaken):
-            base = found.get(taken.base, Seen((), "")) if taken.base is not None else Seen((), "")
-            found[event.number] = Seen(
-                (*base.tokens[: taken.shared_tokens], *taken.prompt_tokens),
-                base.text[: taken.shared_text] + taken.prompt_text,
-            )
+            base = found.get(taken.base) if taken.base is not None else None
+            found[event.number] = (base or Seen()).then(taken)
     return found
+
+
+def last_prompt(events: Sequence[Event]) -> tuple[int | None, Seen]:
+    """The event of the last step, and the whole prompt of it; one that grew over thousands of steps fills no memory."""
+    steps = {event.number: taken for event in events if isinstance(taken := event.body, StepTaken)}
+    last = number = next(reversed(steps), None)
+    line = list[StepTaken]()
+    while number is not None and number in steps:
+        line.append(steps[number])
+        number = base if (base := line[-1].base) is not None and base < number else None
+    seen = Seen()
+    for taken in reversed(line):
+        seen = seen.then(taken)
+    return last, seen
 
 
 def beginning(run: str, events: Sequence[Event]) -> RunStarted:

@@ -119,7 +119,7 @@ class RemoteModel(Carded):
         question = heard.question or self._question(turn, None)
         reply = part(heard, self._markers(turn), turn.form.syntax)
         return Attempt(
-            Prompt(json.dumps(question.messages, ensure_ascii=False), ()),
+            Prompt(json.dumps(question.messages, ensure_ascii=False)),
             Generation((), stop, _usage(heard, start)),
             reply.thinking,
             reply.body,
