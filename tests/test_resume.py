@@ -46,10 +46,10 @@ class Cut(Journal):
         super().__init__(path)
         self.left = left
 
-    def append(self, run: str, body: Body, *, durable: bool = False) -> Event:
+    def append(self, run: str, body: Body, **how: Any) -> Event:
         if self.left == 0:  # whatever else is under way
             raise Crash
-        event = super().append(run, body, durable=durable)
+        event = super().append(run, body, **how)
         self.left -= 1
         if self.left == 0:
             raise Crash
@@ -250,8 +250,8 @@ def look(world: World, key: CallKey) -> str:
 class Begun(Journal):
     """A journal that crashes when a call is begun, before anything is done."""
 
-    def append(self, run: str, body: Body, *, durable: bool = False) -> Event:
-        event = super().append(run, body, durable=durable)
+    def append(self, run: str, body: Body, **how: Any) -> Event:
+        event = super().append(run, body, **how)
         if isinstance(body, CallIntended):
             raise Crash
         return event
@@ -326,6 +326,9 @@ def test_a_word_that_nothing_was_done_is_for_once(tmp_path: Path) -> None:
     with random_model() as model, Journal(tmp_path / "journal.db") as journal:
         world.crash = True
         crashing = agent(model, tmp_path, journal, skill=skill, tools=[_crashing(fire)], services=[world])
+        with pytest.raises(UsageError, match="no question"):  # nobody was asked yet
+            crashing.resume(run, "no")
+        assert crashing.resume(run).status is Status.IN_DOUBT
         with pytest.raises(Crash):
             crashing.resume(run, "no")
         assert list(world.done.values()) == [1]
@@ -452,6 +455,7 @@ def test_a_copy_takes_back_what_was_done_before_it_was_made(tmp_path: Path, jour
         waiting = one.run("do it")
         copy = fork(journal, waiting.id, str(len(journal.events(waiting.id))))
         assert notes(tmp_path) == ["one"]
+        assert one.resume(copy).status is Status.PAUSED
         assert one.resume(copy, "no").answer == "0 left"
     assert notes(tmp_path) == []
 
@@ -504,10 +508,10 @@ def test_limits_hold_over_all_of_a_run(tmp_path: Path, journal: Journal) -> None
     with random_model() as model:
         waiting = agent(model, tmp_path, journal).run("do it")
 
-        def ends(steps: int) -> Run:
-            return agent(model, tmp_path, journal, limits=Limits(steps=steps)).resume(waiting.id, "Bo")
+        def ends(steps: int, answer: str | None = None) -> Run:
+            return agent(model, tmp_path, journal, limits=Limits(steps=steps)).resume(waiting.id, answer)
 
-        stopped = ends(waiting.steps)
+        stopped = ends(waiting.steps, "Bo")
         assert (stopped.status, stopped.reason) == (Status.BUDGET, f"it took {waiting.steps} steps")
         more = ends(40)
     assert more.status is Status.DONE

@@ -23,7 +23,7 @@ from bridle.errors import JournalError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.fork import fork
 from bridle.how import StepSettings
-from bridle.journal import CallAnswered, HandedOver, Journal, Kept, Status, StepTaken
+from bridle.journal import CallAnswered, Journal, Kept, Status, StepFailed, StepTaken
 from bridle.model import Model
 from bridle.observe.standing import state_of
 from bridle.replay import replay
@@ -279,7 +279,7 @@ def test_a_step_that_came_to_nothing_is_handed_over_once(tmp_path: Path, journal
         done = Agent(model, **kept).resume(waiting.id, "just say fine")
     assert (done.status, done.answer) == (Status.DONE, "fine")
     bodies = [it.body for it in journal.events(done.id)]
-    assert [it.path for it in bodies if isinstance(it, HandedOver)] == ["act#1"]
+    assert [it.path for it in bodies if isinstance(it, StepFailed)] == ["act#1"]
     assert [it.path for it in bodies if isinstance(it, StepTaken)] == ["act#1", "act#2"]
     assert replay(journal, done.id, tools=[read_page], catalogue=catalogue(), skill=kept["skill"]) == ""
 

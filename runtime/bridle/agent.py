@@ -34,7 +34,7 @@ from bridle.catalogue import catalogue as shipped
 from bridle.context import Context
 from bridle.course import Anew, Course
 from bridle.delegate import Work
-from bridle.errors import BridleError, Misread, SkillError, UsageError
+from bridle.errors import BridleError, JournalError, Misread, SkillError, UsageError
 from bridle.gate import Gate
 from bridle.how import StepSettings
 from bridle.journal import (
@@ -105,7 +105,7 @@ class Agent:
         self.model = model
         self.journal = journal
         self.catalogue = catalogue or shipped()
-        self.skill = self.catalogue.find(skill) if isinstance(skill, str) else skill
+        self.skill = self.catalogue.named(skill) if isinstance(skill, str) else skill
         self.tools = tools
         self.limits = limits or Limits()
         self.settings = settings or StepSettings(thinking=model.thinking)
@@ -201,7 +201,7 @@ class Agent:
             answer: what the person says to its question.
 
         Raises:
-            UsageError: it is done, or its skill is another one by now.
+            UsageError: it is done, or its skill is another one by now. Or it does not wait for an answer.
             Astray: it does something else than it did before.
             JournalError: it cannot be read or recorded.
         """
@@ -210,9 +210,11 @@ class Agent:
         check_same(run, started, ended, self.model.name, self.skill.digest)
         letter = None
         if answer is not None:
-            asked = ended.question if ended is not None else None
-            letter = Letter(answer, asked, datetime.fromisoformat(last_own(events).at))
-        return await self.revisit(started, Past(events), Recorder(self.journal, run, self._on_event, events), letter)
+            if ended is None or ended.question is None:
+                raise UsageError(f"the run {run} has no question to be answered", hint=f"bridle runs show {run}")
+            letter = Letter(answer, ended.question, datetime.fromisoformat(last_own(events).at))
+        recorder = Recorder(self.journal, run, self._on_event, events)
+        return await self.revisit(started, Past(events, again=True), recorder, letter)
 
     async def revisit(
         self,
@@ -262,7 +264,7 @@ class Agent:
             if not isinstance(cast("object", answer), str):
                 kind = type(answer).__name__
                 raise SkillError(f"the skill '{self.skill.name}' came to {kind}, and an answer is text")
-        except Astray:  # nothing of this is news of the run
+        except (Astray, JournalError):  # nothing of this is news of the run, or none can be written down
             raise
         except Ended as end:
             if end.status is Status.FAILED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
 from typing import TypeAlias
 
 from bridle.errors import ToolError
@@ -13,24 +14,28 @@ from bridle.journal import Status
 from bridle.policy import PolicyError
 from bridle.tool import Effect, Observation, Service, Tool
 
-Hear: TypeAlias = Callable[[str, Status], Awaitable[str]]
-"""Asks the person; `bridle.bounds.Ended` with that status where nobody is there."""
+Hear: TypeAlias = Callable[[str, str, Status], Awaitable[str]]
+"""Asks the person, at a place; `bridle.bounds.Ended` with that status where nobody is there."""
 _YES = re.compile(r"(?:yes|y|always)[.!]?", re.IGNORECASE)
-_NO = re.compile(r"no\b[\s,:;.!]*", re.IGNORECASE)
+_NO = re.compile(r"(?:no|n)\b[\s,:;.!]*", re.IGNORECASE)
+_CAME_TO = re.compile(r"it came to\b[\s:]*(?=\S)", re.IGNORECASE)
 
 
-async def approve(call: Call, tool: Tool, hear: Hear) -> tuple[Call, bool]:
+def question(call: Call, tool: Tool) -> str:
+    """What the person is asked before a call is made."""
+    return (
+        f"{tool.name} {arguments(call)} ({tool.effect}): shall it be done? "
+        "(yes, always, no and why, or other arguments as JSON)"
+    )
+
+
+def approved(call: Call, tool: Tool, said: str) -> tuple[Call, bool]:
     """The call that the person lets pass, which may have other arguments, and whether all of its kind may in this run.
 
     Raises:
         PolicyError: it may not be made.
-        Ended: nobody is there.
     """
-    question = (
-        f"{tool.name} {arguments(call)} ({tool.effect}): shall it be done? "
-        "(yes, always, no and why, or other arguments as JSON)"
-    )
-    said = (await hear(question, Status.PAUSED)).strip()
+    said = said.strip()
     if _YES.fullmatch(said):
         return call, said.casefold().startswith("always")
     if not said.startswith("{"):
@@ -44,9 +49,12 @@ async def approve(call: Call, tool: Tool, hear: Hear) -> tuple[Call, bool]:
     return changed, False
 
 
-async def settle(call: Call, tool: Tool, services: Mapping[type[Service], Service], hear: Hear) -> Observation | None:
+async def settle(
+    call: Call, tool: Tool, services: Mapping[type[Service], Service], hear: Hear, place: str
+) -> Observation | None:
     """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where that
-    does no harm, where the world says that it was not, or where the person does.
+    does no harm, where the world says that it was not, or where the person does. A person who says neither is asked
+    again: words that are taken for the wrong one of the two would lose an effect, or double it.
 
     Raises:
         Ended: the person has to be asked, and is not there.
@@ -56,15 +64,18 @@ async def settle(call: Call, tool: Tool, services: Mapping[type[Service], Servic
     if tool.probe is not None:
         seen = await tool.probe.call(tool.probe.among(call.args), services)
         return seen if not seen.ok or seen.value is not None else None
-    question = (
+    wanted = (
         f"{tool.name} {arguments(call)} was begun, and what came of it is not known. Was it done? "
-        "(yes, or no to do it now, or what came of it)"
+        "(yes; no, to do it now; or 'it came to', and what)"
     )
-    said = (await hear(question, Status.IN_DOUBT)).strip()
-    if _NO.fullmatch(said):
-        return None
-    text = "done" if _YES.fullmatch(said) else said
-    return Observation(True, text, text)
+    for number in count(1):
+        said = (await hear(place if number == 1 else f"{place}.{number}", wanted, Status.IN_DOUBT)).strip()
+        if _NO.fullmatch(said):
+            return None
+        text = "done" if _YES.fullmatch(said) else _CAME_TO.sub("", said, count=1)
+        if text != said:
+            return Observation(True, text, text)
+    return None
 
 
 def arguments(call: Call) -> str:

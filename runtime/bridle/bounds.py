@@ -19,6 +19,7 @@ from bridle.grammar.action import Call
 from bridle.journal import Status
 from bridle.journal.chain import canonical_json
 from bridle.step import total
+from bridle.tool import Tool
 from bridle.turn import Attempt
 
 SAME_FAILURE = 3
@@ -84,6 +85,10 @@ class CallMade:
     """Where in the run it was made, as `parallel#1.2/3`."""
     begun: float = float("-inf")
     """When, on the monotonic clock; long ago, where it is known from a record."""
+    open: bool = False
+    """It did not work, and may have been done all the same."""
+    by: Tool | None = field(default=None, repr=False, compare=False)
+    """What it was made with, which can take it back."""
 
 
 @dataclass
@@ -191,13 +196,13 @@ class Bounds:
         """Count calls that come to the same from the beginning: somebody has looked at them."""
         self._same.clear()
 
-    def came_to(self, call: Call, result: str) -> None:
-        """Count what a call came to.
+    def came_to(self, place: str, call: Call, result: str) -> None:
+        """Count what a call came to that the model chose in some conversation.
 
         Raises:
             Ended: it came to the same too often.
         """
-        same = canonical_json([call.tool, dict(call.args), result])
+        same = canonical_json([place, call.tool, dict(call.args), result])
         self._same[same] += 1
         if self._same[same] >= SAME_FAILURE:
             raise Ended(

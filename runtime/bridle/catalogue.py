@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -55,14 +56,12 @@ class Catalogue:
     untrusted: Sequence[Path] = ()
 
     def find(self, name: str) -> Skill:
-        """A skill by name, or by the path of its folder.
+        """A skill by name.
 
         Raises:
             UsageError: there is none, or the user has to trust it first.
             SkillError: it is broken.
         """
-        if "/" in name and (Path(name) / "SKILL.md").is_file():
-            return read_skill(Path(name))
         if name in self.skills:
             return self.skills[name]
         for folder, why in self.broken.items():
@@ -77,6 +76,15 @@ class Catalogue:
         like = get_close_matches(name, self.skills, 1)
         told = f"did you mean '{like[0]}'?" if like else f"there are: {', '.join(self.skills)}"
         raise UsageError(f"there is no skill '{name}'; {told}", hint="bridle skills list")
+
+    def named(self, name: str) -> Skill:
+        """A skill by name, or by the path of its folder: what a person says, who trusts it by saying so.
+
+        Raises:
+            UsageError: as `find`.
+            SkillError: it is broken.
+        """
+        return read_skill(Path(name)) if "/" in name and (Path(name) / "SKILL.md").is_file() else self.find(name)
 
 
 def catalogue(user: Path | None = None, project: Path | None = None, trust: Trust | None = None) -> Catalogue:
@@ -102,10 +110,18 @@ def catalogue(user: Path | None = None, project: Path | None = None, trust: Trus
     return Catalogue(skills, places, broken, untrusted)
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, also those behind links to other folders, which are read from it all the same."""
+    seen = {folder.resolve()}
+    for top, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [it for it in folders if (here := (Path(top) / it).resolve()) not in seen and not seen.add(here)]
+        yield from (path for name in names if (path := Path(top) / name).is_file())
+
+
 def digest(folder: Path) -> str:
     """SHA-256 over the names and contents of all files below a folder, but for compiled ones, which nothing reads."""
     state = hashlib.sha256()
-    for path in sorted(it for it in folder.rglob("*") if it.is_file() and "__pycache__" not in it.parts):
+    for path in sorted(it for it in files_below(folder) if "__pycache__" not in it.parts):
         state.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         state.update(path.read_bytes())
     return state.hexdigest()

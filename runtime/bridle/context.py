@@ -25,7 +25,7 @@ from bridle.grammar.action import Action, Actions, Answer, Call
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
-from bridle.journal import Delegated, HandedOver, Layer, Noted, Returned, Ruled, Status
+from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status
 from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
@@ -88,7 +88,7 @@ class Context(Conversation):
         try:
             outcome = await self.course.step(path, step, how.get("model", self.model))
         except Ended as end:
-            await self._hand_over(end, path)
+            await self._hand_over(end)
             return await self.act(tool, within=within, **how)
         action = outcome.value
         self._say("assistant", form.spell(action), outcome.thinking)
@@ -182,7 +182,7 @@ class Context(Conversation):
             Ended: the tool was used too often, or this call keeps failing or repeating itself.
             UsageError: there is no such tool.
         """
-        if isinstance(call, str):
+        if by_code := isinstance(call, str):
             call = Call(call, args)
             spelled = Actions({call.tool: {}}, self.course.settings.format, self.model.style).spell(call)
             self._say("assistant", spelled)
@@ -192,15 +192,21 @@ class Context(Conversation):
         self.learned |= {tool.name}
         cite = observation.ok and self.course.settings.policy.cite
         self._say("tool", f"[{self._calls}] {observation.text}" if cite else observation.text)
-        await self._came_to(call, observation.text)
+        if not by_code:  # a skill that polls goes round in no circle
+            await self._came_to(call, observation.text)
         return observation
 
     async def undo(self, calls: Sequence[CallMade]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
 
-        Calls that failed, and those of tools that only look, did nothing.
+        Calls of tools that only look did nothing, nor did those that failed, unless they may have been done all the
+        same: those that took too long, or whose result was not believed.
         """
-        return await self.course.take_back(calls, self.tools)
+        return await self.course.take_back(calls)
+
+    def own(self, begun: int) -> list[CallMade]:
+        """The calls of this conversation and its branches, of all that were made since there were `begun` of them."""
+        return [it for it in self.bounds.calls[begun:] if it.place.startswith(self.place)]
 
     def state(self, kind: type[M], layer: Layer = "workflow") -> State[M]:
         """A typed value that is kept in the journal, of all runs (`global`), of this one (`workflow`), or of the task
@@ -295,25 +301,22 @@ class Context(Conversation):
         else:
             found = await asyncio.gather(*tasks, return_exceptions=True)
         self.learned |= frozenset[str]().union(*(it.sources for it in contexts))
-        for it in found:
-            if isinstance(it, BaseException):
-                raise it
+        failed = [it for it in found if isinstance(it, BaseException)]
+        if failed:  # what ends the run, or lets it wait, is not hidden behind what a skill may do something about
+            raise min(failed, key=lambda it: not isinstance(it, Ended) or not it.final)
         return cast("list[T]", found)
 
     async def _came_to(self, call: Call, text: str) -> None:
         """Count what a call came to; too often the same ends the run, or hands it over."""
         try:
-            self.bounds.came_to(call, text)
+            self.bounds.came_to(self.place, call, text)
         except Ended as end:
             await self._hand_over(end)
 
-    async def _hand_over(self, end: Ended, path: str = "") -> None:
-        """Ask the person how to go on, if runs are handed over before they fail; `path` is of a step that came to
-        nothing."""
+    async def _hand_over(self, end: Ended) -> None:
+        """Ask the person how to go on, if runs are handed over before they fail."""
         if end.final or not self.course.settings.hand_over:
             raise end
-        if path:
-            self.course.tell(HandedOver(path=path, reason=end.reason))  # it is not tried again on another day
         self.bounds.forgive()
         await self.ask(f"I cannot go on: {end.reason}. The task: {self.task}. {self.bounds.so_far()} What now?")
 

@@ -6,11 +6,12 @@ not done again: a run that was killed or waits for a person is taken up by doing
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import JsonValue
@@ -28,17 +29,18 @@ from bridle.how import StepSettings
 from bridle.journal import (
     Counted,
     Delegated,
-    HandedOver,
     Heard,
+    Made,
     Noted,
     Past,
     Returned,
     Ruled,
     Status,
+    StepFailed,
     StepTaken,
     Undone,
 )
-from bridle.journal.replay import DOUBT
+from bridle.journal.replay import APPROVAL, DOUBT
 from bridle.model import Model
 from bridle.person import Person
 from bridle.policy import PolicyError
@@ -96,8 +98,7 @@ class Course:
             if self.anew is not None:
                 await self.anew(step, model, known)
             return self._known(known, step)
-        if stuck := self.past.stuck(path):
-            raise Ended(Status.FAILED, stuck)
+        self._fail_again(path, step)
         start = time.monotonic()
         try:
             outcome = await take(step, model)
@@ -117,6 +118,7 @@ class Course:
         known = {it: self._known(found, step) for it in places if (found := self.past.step(it)) is not None}
         if known and self.past.has_counted(path):
             return most(list(known.values()), ())
+        self._fail_again(path, step)
         start = time.monotonic()
         try:
             found = await vote(step, model, count)
@@ -141,7 +143,7 @@ class Course:
             Ended: a bound of the run is met.
             Astray: something else was weighed there before.
         """
-        self.bounds.left()
+        await self._left()
         known, asked = self.past.decision(path), digest(messages)
         if known is not None:
             _same(path, known.asked, asked)
@@ -189,38 +191,70 @@ class Course:
             Ended: a bound of the run is met: the tool was used too often, say. Or the person has to be asked.
             Astray: another call was made there before.
         """
-        self.bounds.left()
-        try:
-            verdict = self.gate.verdict(tool, skill, sources, "ask")
-            call = await self.gate.passed(place, call, tool, verdict, self.hear)
-        except PolicyError as error:
-            self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
-            return Observation(False, error.message, f"error: {error.message}")
-        self.bounds.use(tool.name)
+        await self._left()
         begun, made = time.monotonic(), self.past.call(place)
+        if made is not None:
+            call = self._as_then(place, call, tool, made)
+        else:
+            try:
+                if refused := self.past.refused(place):
+                    raise PolicyError(refused)
+                verdict = self.gate.verdict(tool, skill, sources, "ask")
+                call = await self.gate.passed(place, call, tool, verdict, self.hear)
+            except PolicyError as error:
+                self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
+                return Observation(False, error.message, f"error: {error.message}")
+        self.bounds.use(tool.name)
         key = made.intent.key if made is not None else f"{self.recorder.run}/{place}"
         if made is None:
             self.recorder.intent(key, call, tool.effect, sources)
-        elif (before := made.intent).tool != call.tool:
-            raise Astray(f"call {place}", f"it is {call.tool} now, and was {before.tool}")
-        elif before.args != dict(call.args):
-            raise Astray(f"call {place}", f"the arguments of {call.tool} are not what they were")
         if made is not None and made.answer is not None:
             answer = made.answer
-            seen = Observation(answer.ok, answer.result, answer.text, answer.seconds)
+            seen = Observation(answer.ok, answer.result, answer.text, answer.seconds, open=answer.open)
         else:
             services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
             seen = None
             if made is not None:
-                seen = await settle(call, tool, services, partial(self.hear, f"{DOUBT}{place}.{made.begun}"))
+                seen = await settle(call, tool, services, self.hear, f"{DOUBT}{place}.{made.begun}")
                 if seen is None and tool.effect is Effect.UNSAFE:  # a word that it was not done is for this once alone
                     self.recorder.intent(key, call, tool.effect, sources)
-            seen = seen or await self._made(call, tool, services)
+            try:
+                seen = seen or await self._made(call, tool, services)
+            except asyncio.CancelledError:  # it may have been done: whoever takes back has to know of it
+                self.bounds.calls.append(CallMade(tool.name, call.args, None, False, key, place, open=True, by=tool))
+                raise
             self.recorder.outcome(key, tool.name, seen)
         if made is not None:
             begun = float("-inf")
-        self.bounds.calls.append(CallMade(tool.name, call.args, seen.value, seen.ok, key, place, begun))
+        told = CallMade(tool.name, call.args, seen.value, seen.ok, key, place, begun, seen.open, tool)
+        self.bounds.calls.append(told)
         return seen
+
+    async def _left(self) -> None:
+        """See that there is something left; a skill that stops at nothing can be stopped here.
+
+        Raises:
+            Ended: there is not.
+        """
+        try:
+            self.bounds.left()
+        except Ended:
+            await asyncio.sleep(0)
+            raise
+
+    def _as_then(self, place: str, call: Call, tool: Tool, made: Made) -> Call:
+        """A call that was let pass before, as it was: what was ruled then is not ruled anew.
+
+        Raises:
+            Astray: it is another one.
+        """
+        if made.intent.tool != call.tool:
+            raise Astray(f"call {place}", f"it is {call.tool} now, and was {made.intent.tool}")
+        if (known := self.past.heard(self.gate.asked(place, call))) is not None:
+            call = self.gate.settle(call, tool, known.text)
+        if made.intent.args != dict(call.args):
+            raise Astray(f"call {place}", f"the arguments of {call.tool} are not what they were")
+        return call
 
     async def _made(self, call: Call, tool: Tool, services: Mapping[type[Service], Service]) -> Observation:
         """What comes of a call, or came of the same a moment ago."""
@@ -233,15 +267,15 @@ class Course:
             if tool.effect is not Effect.PURE:
                 self.bounds.changed = time.monotonic()
 
-    async def take_back(self, calls: Sequence[CallMade], tools: Sequence[Tool]) -> list[CallMade]:
+    async def take_back(self, calls: Sequence[CallMade]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
 
-        Calls that failed, and those of tools that only look, did nothing.
+        Calls of tools that only look did nothing, nor did those that failed, unless they may have been done all the
+        same.
         """
-        by_name = {tool.name: tool for tool in tools}
         lasting: list[CallMade] = []
-        for made in reversed([it for it in calls if it.ok and it.key not in self.bounds.undone]):
-            tool = by_name.get(made.tool)
+        for made in reversed([it for it in calls if (it.ok or it.open) and it.key not in self.bounds.undone]):
+            tool = made.by
             if tool is not None and tool.effect is Effect.PURE:
                 continue
             if tool is None:
@@ -269,7 +303,7 @@ class Course:
         """
         if (known := self.past.heard(path)) is not None:
             _same(path, known.question, question)
-            self.gate.people.append(known.text)
+            self._believe(path, known.text)
             return known.text
         with self.bounds.waiting():
             answer, seconds = await self.person.answer(question)
@@ -278,10 +312,15 @@ class Course:
         if within is not None and seconds > within:
             raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
         self.recorder.event(Heard(path=path, question=question, text=answer))
-        self.gate.people.append(answer)
+        self._believe(path, answer)
         return answer
 
-    def tell(self, body: Noted | Delegated | Returned | Ruled | HandedOver) -> None:
+    def _believe(self, path: str, said: str) -> None:
+        """Trust the words of a person; not those why a call may not be made."""
+        if not path.startswith((DOUBT, APPROVAL)):
+            self.gate.people.append(said)
+
+    def tell(self, body: Noted | Delegated | Returned | Ruled | StepFailed) -> None:
         """Journal what a skill says of itself, once."""
         if not self.past.has_told(body):
             self.recorder.event(body)
@@ -298,6 +337,21 @@ class Course:
         last = attempts[-1]
         return Outcome(step.form.load(json.loads(last.spelled) if last.spelled else last.value), again)
 
+    def _fail_again(self, path: str, step: Step[Any]) -> None:
+        """Fail where a step did before: the skill may have gone another way for it.
+
+        Raises:
+            Ended: it did.
+            Astray: another one was taken there before.
+        """
+        if (failed := self.past.failed(path)) is None:
+            return
+        attempts, reason = failed
+        if attempts:
+            _same(path, attempts[-1].asked, digest(step.messages))
+        self.bounds.spend([_again(it) for it in attempts])
+        raise Ended(Status.FAILED, reason)
+
     def _end(self, error: BudgetError | StepError, step: Step[Any], path: str, start: float) -> BridleError:
         """What a failed step means for the run."""
         limits = self.bounds.limits
@@ -310,6 +364,7 @@ class Course:
             return Ended(Status.BUDGET, f"it took longer than {limits.seconds:g} s")
         if error.stop is Stop.BUDGET:
             return Ended(Status.BUDGET, f"it made {self.bounds.usage.output} of {limits.tokens} tokens")
+        self.recorder.event(StepFailed(path=path, reason=error.message))
         return Ended(Status.FAILED, error.message)
 
     def _record(

@@ -12,7 +12,6 @@ from bridle.journal import (
     CallIntended,
     Decided,
     Event,
-    HandedOver,
     Heard,
     Journal,
     Kept,
@@ -20,13 +19,15 @@ from bridle.journal import (
     RunEnded,
     RunStarted,
     Seen,
+    StepFailed,
     StepTaken,
     beginning,
     place_of,
     prompts,
 )
+from bridle.journal.replay import APPROVAL
 from bridle.journal.store import new_run
-from bridle.tool import render
+from bridle.tool import Effect, render
 
 
 def fork(
@@ -79,14 +80,20 @@ def fork(
     begins = {"forked": f"{run} at {at}", "digest": skill or started.digest, "model": model or started.model}
     copy, numbers = new_run(), dict[int, int]()
     answered = {event.body.key for event in before if isinstance(event.body, CallAnswered)}
+    known = {event.body.key for event in events if isinstance(event.body, CallAnswered)}
+    made = {place_of(key) for key in answered} | {place_of(it.key) for it in bodies if isinstance(it, CallIntended)}
     for event in before:
         match event.body:
             case RunStarted() as body:
                 told = body.model_copy(update=begins)
             case RunEnded():
                 continue
-            case CallIntended(key=key) if key not in answered:  # it is made anew
-                continue
+            case CallIntended(key=key, effect=effect) if key not in answered:
+                if effect != Effect.UNSAFE or key in known:  # it is made anew; what nobody knows of stays in doubt
+                    continue
+                told = event.body
+            case Heard(path=path) if path.startswith(APPROVAL) and _approved(path) not in made:
+                continue  # it was for the call that is made anew
             case Kept(layer="global") as body:  # it was said once
                 told = body.model_copy(update={"read": True})
             case StepTaken(base=int(base)) as body:
@@ -151,10 +158,15 @@ def _place(body: Body) -> str:
     match body:
         case CallIntended(key=key) | CallAnswered(key=key):
             return f"call {place_of(key)}"
-        case StepTaken(path=path) | Decided(path=path) | Heard(path=path) | HandedOver(path=path):
+        case StepTaken(path=path) | Decided(path=path) | Heard(path=path) | StepFailed(path=path):
             return path
         case _:
             return ""
+
+
+def _approved(path: str) -> str:
+    """The place of the call that a person was asked about."""
+    return path.removeprefix(APPROVAL).rpartition(".")[0]
 
 
 def _names(event: Event) -> tuple[str, ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Protocol
 
-from bridle.approval import approve, arguments
+from bridle.approval import approved, arguments, question
 from bridle.bounds import Bounds
+from bridle.errors import ToolError
 from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
 from bridle.journal import Status
+from bridle.journal.replay import APPROVAL
 from bridle.policy import OPEN, Policy, Verdict, Word
 from bridle.prompt import Message
 from bridle.record import digest
@@ -63,17 +65,35 @@ class Gate:
             PolicyError: there is none.
             Ended: the person has to be asked, and nobody is there.
         """
-        self._check(call, verdict)
+        self._check(call, tool, verdict)
         if verdict.word != "ask" or tool.name in self.settled:
             return call
-        exactly = digest([Message("user", f"{tool.name} {arguments(call)}")])
-        hear = partial(ask, f"approve@{place}.{exactly}", within=self.policy.approval_seconds)
-        passed, always = await approve(call, tool, hear)
-        if always:
-            self.settled.add(tool.name)
-        if passed is not call:  # a person is held to the rules as well
-            self._check(passed, verdict)
+        said = await ask(self.asked(place, call), question(call, tool), within=self.policy.approval_seconds)
+        passed = self.settle(call, tool, said)
+        self._check(passed, tool, verdict)  # a person is held to the rules as well, and others went on meanwhile
         return passed
 
-    def _check(self, call: Call, verdict: Verdict) -> None:
+    def asked(self, place: str, call: Call) -> str:
+        """Where a person is asked about exactly this call."""
+        exactly = digest([Message("user", f"{call.tool} {arguments(call)}")])
+        return f"{APPROVAL}{place}.{exactly}"
+
+    def settle(self, call: Call, tool: Tool, said: str) -> Call:
+        """The call that a person lets pass, in their words.
+
+        Raises:
+            PolicyError: there is none.
+        """
+        passed, always = approved(call, tool, said)
+        if always:
+            self.settled.add(tool.name)
+        if passed is not call:
+            self.people.append(arguments(passed))
+        return passed
+
+    def _check(self, call: Call, tool: Tool, verdict: Verdict) -> None:
+        """See that a call keeps to the rules with the values that the tool would get; one whose arguments do not fit is
+        not made anyway."""
+        with suppress(ToolError):
+            call = Call(call.tool, tool.whole(call.args))
         verdict.check(call, self.bounds.uses(call.tool), self.people, self.bounds.results)

@@ -16,8 +16,8 @@ class Letter:
     """An answer to the question that a run waits with."""
 
     text: str
-    question: str | None
-    """Which question that is; the next one, if it is not known."""
+    question: str
+    """Which question that is."""
     asked: datetime
     """When the run began to wait."""
 
@@ -34,7 +34,7 @@ class Person:
     async def answer(self, question: str) -> tuple[str | None, float]:
         """What the person says, None if nobody is there; and how many seconds it took."""
         letter, asked = self.letter, datetime.now(UTC)
-        if letter is not None and letter.question in (None, question):
+        if letter is not None and letter.question == question:
             self.letter, asked = None, letter.asked
             said = letter.text
         else:

@@ -126,7 +126,7 @@ class Report:
     undone: bool = False
     """It was given up, and what it did was undone."""
     lasting: list[CallMade] = field(default_factory=list[CallMade])
-    """Calls that could not be undone."""
+    """Calls that could not be undone, of a plan that was given up or of a try that failed."""
 
     @property
     def waiting(self) -> list[Task]:
@@ -176,16 +176,29 @@ async def carry_out(
                     failures.append((task, reason))
         for task, reason in failures:
             context.note(f"{task.id} failed: {reason}")
-            remedy = await mend(context, task, reason, report)
+            try:
+                remedy = await mend(context, task, reason, report)
+            except Ended as end:
+                if end.final:
+                    raise
+                remedy = "give up"
+            except Exception as error:  # foreign code too
+                context.note(f"nothing helps: {error}")
+                remedy = "give up"
             if isinstance(remedy, Tasks) and plans < PLANS and (renewed := report.renewed(remedy)):
                 plans += 1
+                dropped = {it.id: "the new plan does without it" for it in report.waiting}
                 report.plan = renewed
-                report.left_out.clear()
+                report.left_out = {
+                    name: why
+                    for name, why in {**dropped, **report.left_out}.items()
+                    if name not in {it.id for it in renewed.tasks}
+                }
                 break
             if remedy == "skip":
                 report.leave_out(task.id, reason)
                 continue
-            report.lasting = await context.undo(context.bounds.calls[begun:])
+            report.lasting += await context.undo(context.own(begun))
             report.undone = True
             report.left_out |= {it.id: reason if it.id == task.id else "the plan was given up" for it in report.waiting}
             return report
@@ -208,6 +221,10 @@ async def _try(task: Task, do: Do, report: Report, tries: int, context: Context)
             reason = end.reason
         except BridleError as error:
             reason = error.message
-        own = [it for it in context.bounds.calls[begun:] if it.place.startswith(context.place)]
-        await context.undo(own)
+        except Exception as error:  # what does a task is foreign code, and its bug no reason to leave half of it
+            reason = f"{type(error).__name__}: {error}"
+        if lasting := await context.undo(context.own(begun)):
+            report.lasting += lasting
+            names = ", ".join(dict.fromkeys(it.tool for it in lasting))
+            return Failed(f"{reason}; it is not tried again: nothing takes back {names}")
     return Failed(reason)

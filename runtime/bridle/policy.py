@@ -257,12 +257,25 @@ class Verdict:
         if held is False:
             return None
         if self.narrowings:
-            held = {"allOf": cast("JsonValue", [held, *self.narrowings])}
+            needed: JsonValue = [name for name, spec in properties.items() if not self._allows_default(name, spec)]
+            held = {"allOf": cast("JsonValue", [held, *self.narrowings, {"required": needed}])}
         try:
             hold(apart(held)[0])  # as `Actions` does, so that it is found out once
         except GrammarError:  # nothing fits: no number was said, or the rules leave none
             return None
         return held
+
+    def _allows_default(self, name: str, spec: Mapping[str, JsonValue]) -> bool:
+        """Whether an argument may be left out: the tool would get a value of its own for it."""
+        if spec.get("default") is None:
+            return True
+        parts = [cast("Mapping[str, Schema]", it.get("properties", {})).get(name) for it in self.narrowings]
+        try:
+            for part in filter(None, parts):
+                checker(part)(spec["default"])
+        except FormatError:
+            return False
+        return True
 
     def _texts(self, name: str, said: Sequence[str], results: Results) -> list[str]:
         """What an argument may be taken from."""

@@ -25,6 +25,7 @@ from bridle.journal import (
     Tokens,
     last_prompt,
 )
+from bridle.journal.chain import GENESIS
 from bridle.prompt import Message, common
 from bridle.tool import Observation
 from bridle.turn import Attempt
@@ -45,6 +46,7 @@ class Recorder:
         self._journal = journal
         self._listen = listen
         self._base, seen = last_prompt(before)
+        self._head = (before[-1].number, before[-1].hash) if before else (0, GENESIS)
         self._tokens = seen.tokens
         self._text = seen.text
 
@@ -52,9 +54,10 @@ class Recorder:
         """Journal an event; `durable` before an effect.
 
         Raises:
-            JournalError: it cannot be written.
+            JournalError: it cannot be written, or somebody else went on with the run.
         """
-        event = self._journal.append(self.run, body, durable=durable)
+        event = self._journal.append(self.run, body, durable=durable, after=self._head)
+        self._head = (event.number, event.hash)
         if self._listen is not None:
             self._listen(event)
         return event
@@ -79,6 +82,7 @@ class Recorder:
                 text=seen.text,
                 seconds=seen.seconds,
                 cached=seen.cached,
+                open=seen.open,
             )
         )
 

@@ -8,6 +8,7 @@ close is worse than a question (Zamani et al., 2020).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
@@ -15,6 +16,7 @@ from math import exp, log
 from bridle.context import Context
 from bridle.decide import LEAST
 from bridle.delegate import Delegate
+from bridle.errors import SkillError
 from bridle.likeness import Likeness, alternatives
 
 MARGIN = 0.25
@@ -46,7 +48,8 @@ async def route(context: Context, skills: Sequence[Delegate], margin: float = MA
     Raises:
         Ended: two are close and nobody is there to say which: the run pauses with the question.
     """
-    fitting = [skill for skill in skills if not skill.unfit(context)]
+    if not (fitting := [skill for skill in skills if _fits(skill, context)]):
+        return Route("", None, None)
     options = [*(skill.name for skill in fitting), NONE]
     question = f"{listed([(skill.name, skill.description) for skill in fitting])}\n{QUESTION}"
     decision = await context.decide(question, options)
@@ -59,12 +62,34 @@ async def route(context: Context, skills: Sequence[Delegate], margin: float = MA
         return Route("" if first == NONE else first, best, best - next_best)
     about = {skill.name: f"{skill.name} ({skill.description})" for skill in fitting} | {NONE: "something else"}
     question = f"Do you mean {about[first]} or {about[second]}?"
-    answer = str(await context.ask(question)).casefold()
-    named = [name for name in options if name.casefold() in answer]
-    if not named:  # said in other words: the model reads them, and has to decide now
-        named = [await context.choose(options, QUESTION)]
-    chosen = max(named, key=len)
+    answer = str(await context.ask(question)).casefold().strip(" .!?")
+    by_name = {name.casefold(): name for name in options} | {"something else": NONE}
+    chosen = by_name.get(answer) or _only(by_name, answer)
+    if chosen is None:  # said in other words: the model reads them, and has to decide now
+        chosen = await context.choose(options, QUESTION)
     return Route("" if chosen == NONE else chosen, told[chosen], best - next_best, question)
+
+
+def _fits(skill: Delegate, context: Context) -> bool:
+    """Whether a skill can be used as things stand; one that cannot be loaded cannot."""
+    try:
+        skill.requests()
+        return not skill.unfit(context)
+    except SkillError as error:
+        context.note(f"{skill.name} is left out: {error.message}")
+        return False
+
+
+def _only(by_name: Mapping[str, str], answer: str) -> str | None:
+    """The only option that an answer names, and says yes to.
+
+    >>> _only({"travel": "travel", "chat": "chat"}, "travel please"), _only({"travel": "travel"}, "not travel")
+    ('travel', None)
+    """
+    if re.search(r"\b(?:no|not|neither|nor|never|none)\b|n't\b", answer):
+        return None
+    named = {name for told, name in by_name.items() if re.search(rf"(?<![\w-]){re.escape(told)}(?![\w-])", answer)}
+    return named.pop() if len(named) == 1 else None
 
 
 def said_of(skills: Sequence[Delegate]) -> dict[str, list[str]]:

@@ -46,7 +46,7 @@ class FrontMatter(BaseModel):
     description: str = Field(min_length=1, max_length=1024)
     license: str | None = None
     compatibility: str | None = Field(default=None, max_length=500)
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, object] | None = None
     allowed_tools: str | tuple[str, ...] | None = Field(default=None, alias="allowed-tools")
 
 
@@ -134,6 +134,8 @@ class Skill:
         path = self.folder / "skill.py"
         if self.work is not None or not path.is_file():
             return None
+        if digest_of(self.folder) != self.digest:  # it was trusted as it was, and only that is carried out
+            raise SkillError(f"{path} is not what it was when the skill was read")
         module = ModuleType(f"bridle_skill_{self.name.replace('-', '_')}")
         module.__file__ = str(path)
         sys.modules[module.__name__] = module
@@ -193,6 +195,7 @@ def read_skill(folder: Path) -> Skill:
     path = folder / "SKILL.md"
     try:
         text = path.read_text(encoding="utf-8")
+        digest = digest_of(folder)
     except (OSError, UnicodeDecodeError) as error:
         raise SkillError(f"{path} cannot be read: {error}") from None
     match = _FRONT.match(text)
@@ -200,18 +203,26 @@ def read_skill(folder: Path) -> Skill:
         raise SkillError(f"{path} does not begin with front matter between two lines of ---")
     try:
         front = FrontMatter.model_validate(yaml.safe_load(match[1]))
-    except yaml.YAMLError as error:
-        raise SkillError(f"the front matter of {path} is not YAML: {error}") from None
     except ValidationError as error:
         raise SkillError(f"the front matter of {path} is not right: {describe(error)}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a day that there is not, brackets without end
+        raise SkillError(f"the front matter of {path} is not YAML: {str(error) or 'it is too deep'}") from None
     tools = front.allowed_tools
     allowed = tuple(tools.replace(",", " ").split()) if isinstance(tools, str) else tools
     ways = [path for path in (folder / "skill.py", folder / "steps.yaml") if path.is_file()]
     if len(ways) > 1:
         raise SkillError(f"{folder} has both skill.py and steps.yaml; one of them says how it is done")
-    read = [path for path in (*ways, folder / SHOTS) if path.is_file()]
-    digest = hashlib.sha256(b"".join([text.encode(), *(path.read_bytes() for path in read)])).hexdigest()
     return Skill(front.name, front.description, match[2].strip(), folder, allowed, digest)
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 of what a skill in a folder is made of.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    made_of = [path for name in ("SKILL.md", "skill.py", "steps.yaml", SHOTS) if (path := folder / name).is_file()]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
 
 
 def plain_loop() -> Skill:

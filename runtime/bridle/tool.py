@@ -86,6 +86,8 @@ class Observation:
     seconds: float = 0.0
     cached: bool = False
     """It is what the same call came to before."""
+    open: bool = False
+    """It failed, and may have been done all the same: it took too long, or its result is not believed."""
 
 
 @dataclass(frozen=True)
@@ -124,34 +126,48 @@ class Tool:
         Raises:
             ToolError: an argument is missing, unknown or of the wrong type; the message says which.
         """
+        model = self._read(args)
+        return {name: getattr(model, name) for name in type(model).model_fields}
+
+    def whole(self, args: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """The arguments that the function gets, as JSON: of their types, with those that are left out and have a value
+        of their own.
+
+        Raises:
+            ToolError: as `check`.
+        """
+        known = self._read(args).model_dump(mode="json")
+        return {**args, **{name: value for name, value in known.items() if name in args or value is not None}}
+
+    def _read(self, args: Mapping[str, JsonValue]) -> BaseModel:
         try:
-            model = self.arguments.model_validate(dict(args))
+            return self.arguments.model_validate(dict(args))
         except ValidationError as error:
             raise ToolError(describe(error)) from None
-        return {name: getattr(model, name) for name in type(model).model_fields}
 
     async def call(
         self, args: Mapping[str, JsonValue], services: Mapping[type[Service], Service] | None = None
     ) -> Observation:
         """Run the tool. Whatever it does wrong comes back as an observation with `ok` false, never as an exception."""
-        start = time.monotonic()
+        start, unclear = time.monotonic(), False
         try:
             known = {Teller: Teller(), **(services or {})}
             values = self.check(args) | _hand_over(self, known)
             result = await run(
                 partial(self.function, **values), self.timeout, self.retries, cast("Teller", known[Teller])
             )
-            if self.doubt and (why := self.doubt(result)):
-                raise ToolError(f"{self.name} gave a result that is not believed: {why}")
             value = cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json"))
+            if self.doubt and (why := self.doubt(result)):
+                told = f"error: {self.name} gave a result that is not believed: {why}"
+                return Observation(False, value, told, time.monotonic() - start, open=True)
             return Observation(True, value, render(value), time.monotonic() - start)
         except BridleError as error:
             message = error.message
         except TimeoutError:
-            message = f"{self.name} took longer than {self.timeout:g} s and was stopped"
+            message, unclear = f"{self.name} took longer than {self.timeout:g} s and was stopped", True
         except Exception as error:  # a tool is foreign code: anything it raises is news for the model
             message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return Observation(False, message, f"error: {message}", time.monotonic() - start)
+        return Observation(False, message, f"error: {message}", time.monotonic() - start, open=unclear)
 
     async def take_back(
         self,
@@ -162,7 +178,7 @@ class Tool:
         """Take back what a call with these arguments did, which came to `result`; the services hold the call's key."""
         if self.undo is None:
             return Observation(False, "", f"error: nothing takes back what {self.name} did")
-        return await self.undo.call(self.undo.among({**args, "result": result}), services)
+        return await self.undo.call(self.undo.among({**self.whole(args), "result": result}), services)
 
     def among(self, known: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Those of some values that it has parameters for."""

@@ -28,7 +28,7 @@ async def run(context: Context) -> str:
             return await context.delegate(context.catalogue.find(found.skill), context.task)
         except Misread as error:  # before it did much, and what it did is taken back
             context.note(f"not for {found.skill}: {error.message}")
-            await context.undo(context.bounds.calls[begun:])
+            await context.undo(context.own(begun))
             tried.append(found.skill)
             said = error.message
     return said

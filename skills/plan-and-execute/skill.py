@@ -1,11 +1,14 @@
 """A plan as a form, each task done by the plain loop and looked at by a critic, and a last word about all of it."""
 
+import re
 from collections.abc import Mapping
 
 from bridle.context import Context
 from bridle.errors import ToolError
 from bridle.plan import Plan, Remedy, Report, Task, Tasks, carry_out
 
+YES = re.compile(r"\s*(?:yes|y|ok|okay)\b(?!.*\b(?:but|except|only)\b)", re.IGNORECASE | re.DOTALL)
+"""A plan is agreed to; what is agreed to on a condition is not."""
 REVIEWS = 3
 """Times that a plan is looked at."""
 PLAN = "Make a plan for the request."
@@ -28,15 +31,20 @@ async def run(context: Context) -> str:
 
 
 async def make(context: Context) -> Plan:
-    """A plan that whoever is to review it has nothing against; the last one, if they go on finding something."""
-    settings, question = context.course.settings, PLAN
+    """A plan that whoever is to review it has nothing against. A critic's last word is passed over, a person's is not.
+
+    Raises:
+        ToolError: the person would have none of them.
+    """
+    settings, question, refused = context.course.settings, PLAN, False
     plan = await context.extract(Plan, question, model=settings.planner or context.model)
     for _ in range(REVIEWS):
         match settings.review:
             case "person":
                 said = str(await context.ask(f"The plan:\n{plan}\nShall it be done so? (yes, or what is to change)"))
-                if said.strip().casefold().rstrip(".!") in ("yes", "y", "ok"):
-                    break
+                if YES.match(said):
+                    return plan
+                refused = True
             case "critic":
                 review = await context.verify(str(plan), "Does the plan come to what was asked, and to nothing else?")
                 if review.passes:
@@ -45,6 +53,8 @@ async def make(context: Context) -> Plan:
             case _:
                 break
         plan = await context.extract(Plan, question, model=settings.planner or context.model)
+    if refused:
+        raise ToolError(f"none of {REVIEWS} plans was what you wanted")
     return plan
 
 

@@ -172,12 +172,13 @@ def again_taken(names: Sequence[str], model: str | None, device: str | None) -> 
 
 
 def _tell_retaken(name: str, found: Sequence[Retaken], *, deterministic: bool) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("step", "tokens", "comes to", "drift", **PLAIN, title=name)
     for it in found:
         same = "left to chance, without a seed" if it.chance else it.parts or "the same"
-        table.add_row(it.path, str(it.tokens), same, "" if it.chance else f"{it.drift:.3f}")
+        table.add_row(it.path, str(it.tokens), escape(same), "" if it.chance else f"{it.drift:.3f}")
     stdout().print(table, highlight=False)
     if not deterministic:
         stdout().print("[dim]it was not deterministic: other batches may round otherwise (--deterministic)[/]")

@@ -21,6 +21,8 @@ def chat(
     show_thinking: Annotated[bool, typer.Option("--show-thinking", help="Show what it thinks.")] = False,
 ) -> None:
     """Talk to an agent. Each request is a run of its own; /new forgets the conversation, /quit (or Ctrl-D) ends it."""
+    from rich.markup import escape
+
     from bridle.agent import Agent
     from bridle.cli.skills import known_skills
     from bridle.how import StepSettings
@@ -67,7 +69,7 @@ def chat(
             if text:
                 stdout().print(text, markup=False, highlight=False, soft_wrap=True)
             if result.reason:
-                console.print(f"[yellow]{result.status}[/]: {result.reason}", highlight=False, soft_wrap=True)
+                console.print(f"[yellow]{result.status}[/]: {escape(result.reason)}", highlight=False, soft_wrap=True)
             history, parent = list(result.messages), result.id
 
 

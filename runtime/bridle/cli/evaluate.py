@@ -171,6 +171,7 @@ def _show(found: Report, differences: Sequence[Difference]) -> None:
 
 
 def _table(found: Report) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     from bridle.evals.report import by_tag, row
@@ -185,7 +186,7 @@ def _table(found: Report) -> Table:
         rows = [row(variant, results)] + (tags if len(tags) > 1 and len(found.variants) == 1 else [])
         for number, it in enumerate(rows):
             table.add_row(
-                f"  {it.name}" if number else f"[bold]{it.name}[/]",
+                f"  {escape(it.name)}" if number else f"[bold]{escape(it.name)}[/]",
                 str(it.cases),
                 f"{it.passed:.1%}" + (f" ±{it.spread:.1%}" if it.spread is not None else ""),
                 f"[dim]{it.low:.0%} to {it.high:.0%}[/]",

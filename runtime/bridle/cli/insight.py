@@ -23,6 +23,7 @@ def stats(
     as_json: JsonOption = False,
 ) -> None:
     """Count runs up: how many were done, how long they took, what they wrote."""
+    from rich.markup import escape
     from rich.table import Table
 
     from bridle.journal import Journal
@@ -47,7 +48,7 @@ def stats(
         good = f"{it['good'] / it['count']:.0%}" if it["count"] else ""
         times = [f"{it[key]:.2f} s" if key in it else "" for key in ("seconds_median", "seconds_p90")]
         rest = [f"{it[key]:g}" if key in it else "" for key in ("steps_median", "tokens_median")] if runs else []
-        table.add_row(name[:60], str(it["count"]), good, *times, *rest)
+        table.add_row(escape(name[:60]), str(it["count"]), good, *times, *rest)
     stdout().print(table)
 
 
@@ -62,6 +63,7 @@ def why(
     import asyncio
     from dataclasses import asdict
 
+    from rich.markup import escape
     from rich.table import Table
 
     from bridle.journal import Journal
@@ -83,7 +85,7 @@ def why(
         return
     table = Table("event", "what", box=None, pad_edge=False, header_style="bold")
     for number, it in enumerate(named):
-        table.add_row(str(it.number), it.reason, style="bold" if number == 0 else "" if it.grave else "dim")
+        table.add_row(str(it.number), escape(it.reason), style="bold" if number == 0 else "" if it.grave else "dim")
     stdout().print(table)
     stdout().print(f"bridle trace {found}", style="dim", highlight=False)
 

@@ -18,6 +18,7 @@ app = typer.Typer(help="Models and their cards.", no_args_is_help=True)
 @app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
     """List the bundled models and the model families that have a card."""
+    from rich.markup import escape
     from rich.table import Table
 
     from bridle.card import cards
@@ -34,7 +35,7 @@ def list_models(as_json: JsonOption = False) -> None:
         table.add_column(column, no_wrap=column != "about")
     for card, path in rows:
         size = f"{path.stat().st_size / 1e6:.1f} MB" if path and path.is_file() else "your own file"
-        table.add_row(card.name, size, card.about)
+        table.add_row(escape(card.name), size, escape(card.about))
     stdout().print(table)
 
 
@@ -44,6 +45,7 @@ def show_model(
     as_json: JsonOption = False,
 ) -> None:
     """Show what is known about a model: its file, its vocabulary, its card."""
+    from rich.markup import escape
     from rich.table import Table
 
     with open_model(model, None, quiet=as_json) as loaded:
@@ -65,7 +67,7 @@ def show_model(
     table.add_column()
     for key, value in facts.items():
         if key != "card":
-            table.add_row(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+            table.add_row(key, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     thinking = loaded.card.thinking
     marks = f"{thinking.open.strip()}...{thinking.close.strip()}, at most {thinking.budget} tokens"
     table.add_row("thinking", marks if thinking.budget else "none")

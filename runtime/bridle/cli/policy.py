@@ -27,7 +27,7 @@ def check_policy(
     from bridle.toolbox import TOOLBOX
 
     policy = read_policy(path)
-    tools = {it.name: it for it in (*TOOLBOX, *known_skills().find(skill).tools())}
+    tools = {it.name: it for it in (*TOOLBOX, *known_skills().named(skill).tools())}
     verdicts = {name: policy.verdict(tool, skill) for name, tool in tools.items()}
     later = {name: policy.verdict(tool, skill, tools) for name, tool in tools.items()}
     told = {name: str(it) for name, it in verdicts.items()}

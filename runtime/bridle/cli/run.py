@@ -178,13 +178,15 @@ def ask_person(question: str) -> str | None:
 
 def show(result: Run) -> None:
     """The answer on standard output, what else is to say on standard error."""
+    from rich.markup import escape
+
     console = stderr()
     if result.answer is not None:
         stdout().print(result.answer, markup=False, highlight=False, soft_wrap=True)
     if result.question is not None:
         stdout().print(result.question, markup=False, highlight=False, soft_wrap=True)
     if result.status != "done":
-        console.print(f"[yellow]{result.status}[/]: {result.reason}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]{result.status}[/]: {escape(result.reason)}", highlight=False, soft_wrap=True)
     if result.question is not None:
         console.print(f"[dim]bridle runs resume {result.id} --answer ...[/]", highlight=False, soft_wrap=True)
     made, seconds = result.tokens.sampled + result.tokens.forced, max(result.seconds, 1e-9)

@@ -111,8 +111,13 @@ def verify_run(
         if again:
             raise UsageError("an exported file is checked as it is written: only a run of this journal is taken again")
         found = read_export(path, own_key(settings().key) if settings().key.is_file() else None)
-        signed = {True: "signed here", False: "signed by another key", None: "no key here to check its signature"}
-        stdout().print(f"{found.run}: {len(found.events)} events, whole; {signed[found.signed]}", highlight=False)
+        if found.signed is False:
+            raise JournalError(
+                f"{path}: its chain is whole, but it is not signed with the key of this machine",
+                hint="it comes from another one, or its first line was changed",
+            )
+        signed = "signed here" if found.signed else "no key here to check its signature"
+        stdout().print(f"{found.run}: {len(found.events)} events, whole; {signed}", highlight=False)
         return
     with Journal(settings().journal) as journal:
         names = journal.names() if run == "all" else [journal.find(run)]

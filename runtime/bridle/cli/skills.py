@@ -79,7 +79,7 @@ def show(name: Annotated[str, typer.Argument(help="A skill, or its folder.", sho
     from rich.markup import escape
     from rich.syntax import Syntax
 
-    skill = known_skills().find(name)
+    skill = known_skills().named(name)
     console = stdout()
     console.print(f"[bold]{skill.name}[/]  [dim]{escape(str(skill.folder))}[/]", highlight=False, soft_wrap=True)
     console.print(skill.description, markup=False, highlight=False)
@@ -134,9 +134,11 @@ def new(
     from bridle.errors import SkillError, UsageError
     from bridle.skill import read_skill
 
-    path = (folder or Path() / PLACE) / name
+    own = Path() / PLACE
+    path = (folder or own) / name
     if path.exists():
         raise UsageError(f"{path} is there already")
+    trusted = folder is None and (not own.is_dir() or trust().has(own))
     path.mkdir(parents=True)
     (path / "SKILL.md").write_text(HEAD.format(name=name, about=about), encoding="utf-8")
     way, text = ("steps.yaml", STEPS) if steps else ("skill.py", CODE)
@@ -148,8 +150,10 @@ def new(
             it.unlink()
         path.rmdir()
         raise UsageError(f"no skill can be called '{name}'", hint=error.message) from None
-    if folder is None:
-        trust().give(Path() / PLACE)  # whoever made it trusts it
+    if trusted:
+        trust().give(own)  # whoever made it trusts it, and nothing else that came with the project
+    elif folder is None:
+        stderr().print(f"[yellow]not trusted:[/] what is in {own} besides; look at it, then: bridle skills trust")
     stderr().print(f"made {path}; bridle skills check {path}, bridle run --skill {path} ...", highlight=False)
 
 

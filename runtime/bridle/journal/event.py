@@ -165,10 +165,10 @@ class Kept(_Body):
     """The tools whose results it may depend on."""
 
 
-class HandedOver(_Body):
-    """A step came to nothing, and a person is asked how to go on."""
+class StepFailed(_Body):
+    """A step came to nothing: none of its attempts could be used."""
 
-    kind: Literal["handed.over"] = "handed.over"
+    kind: Literal["step.failed"] = "step.failed"
     path: str
     reason: str
 
@@ -209,6 +209,8 @@ class CallAnswered(_Body):
     seconds: float
     cached: bool = False
     """It is what the same call came to a moment before."""
+    open: bool = False
+    """It failed, and may have been done all the same."""
 
 
 class Undone(_Body):
@@ -248,7 +250,7 @@ Body: TypeAlias = (
     | Delegated
     | Returned
     | Kept
-    | HandedOver
+    | StepFailed
     | Ruled
     | CallIntended
     | CallAnswered

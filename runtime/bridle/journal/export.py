@@ -92,12 +92,12 @@ def read_event(run: str, number: int, line: str, previous: str) -> Event:
     """
     try:
         told = cast("object", json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict) or cast("dict[str, object]", told).keys() != {"at", "body", "hash"}:
         raise JournalError(f"event {number} cannot be read")
     at, body, own = (str(cast("dict[str, object]", told)[name]) for name in ("at", "body", "hash"))
-    if own != chain(run, number, at, body, previous):
+    if any("\ud800" <= it <= "\udfff" for it in at + body) or own != chain(run, number, at, body, previous):
         raise JournalError(f"event {number} was changed, moved, or stands behind one that was left out")
     if line != _line(cast("object", told))[:-1]:
         raise JournalError(f"event {number} is not spelled as it was written")

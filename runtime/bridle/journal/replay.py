@@ -19,13 +19,13 @@ from bridle.journal.event import (
     Counted,
     Decided,
     Delegated,
-    HandedOver,
     Heard,
     Kept,
     Noted,
     Prompted,
     Returned,
     Ruled,
+    StepFailed,
     StepTaken,
     Undone,
 )
@@ -44,12 +44,15 @@ class Made:
 
 DOUBT = "doubt@"
 """What a question begins with whose answer only a call that was cut off needs."""
+APPROVAL = "approve@"
+"""And one whether a call may be made."""
 
 
 class Past:
     """What events tell, by place."""
 
-    def __init__(self, events: Sequence[Event] = ()) -> None:
+    def __init__(self, events: Sequence[Event] = (), *, again: bool = False) -> None:
+        """`again`: the step that the run came to its end with is taken again."""
         self._steps: dict[str, list[StepTaken]] = {}
         self._decided: dict[str, Decided] = {}
         self._heard: dict[str, Heard] = {}
@@ -60,6 +63,13 @@ class Past:
         self._prompted: dict[str, list[str]] = {}
         for event in events:
             self._read(event.body)
+            if again and isinstance(event.body, RunEnded):
+                self._forget_failure(event.body.reason)
+
+    def _forget_failure(self, reason: str) -> None:
+        failed = [it.path for it in self._told.values() if isinstance(it, StepFailed) and it.reason == reason]
+        if failed:
+            del self._told["step.failed", failed[-1]]
 
     def prompted(self, path: str) -> str:
         """What somebody has the model told at a place beside what its skill says; empty for nothing."""
@@ -70,6 +80,7 @@ class Past:
             case StepTaken(path=path, attempt=attempt):
                 if attempt == 1:
                     self._steps[path] = []
+                    self._told.pop(("step.failed", path), None)
                 self._steps.setdefault(path, []).append(body)
             case Prompted(path=path, text=text):
                 self._prompted.setdefault(path, []).append(text)
@@ -84,7 +95,7 @@ class Past:
                 self._calls[place_of(key)] = replace(self._calls[place_of(key)], answer=body)
             case Undone(key=key):
                 self._undone[place_of(key)] = body
-            case Counted() | Noted() | Delegated() | Returned() | Ruled() | Kept() | HandedOver():
+            case Counted() | Noted() | Delegated() | Returned() | Ruled() | Kept() | StepFailed():
                 self._told[body.kind, body.path] = body
             case _:
                 pass
@@ -115,10 +126,16 @@ class Past:
         found = self._telling("kept", path)
         return found if isinstance(found, Kept) else None
 
-    def stuck(self, path: str) -> str:
-        """Why a step came to nothing and a person was asked; empty if not so."""
-        found = self._telling("handed.over", path)
-        return found.reason if isinstance(found, HandedOver) else ""
+    def failed(self, path: str) -> tuple[Sequence[StepTaken], str] | None:
+        """The attempts of a step that came to nothing, and why it did; None if it is not recorded that one did."""
+        self._met.add(("step", path))
+        found = self._telling("step.failed", path)
+        return (self._steps.get(path, ()), found.reason) if isinstance(found, StepFailed) else None
+
+    def refused(self, place: str) -> str:
+        """Why the policy did not let a call pass; empty if that is not recorded."""
+        found = self._telling("ruled", f"call {place}")
+        return "; ".join(found.verdicts.values()) if isinstance(found, Ruled) else ""
 
     def has_counted(self, path: str) -> bool:
         """Whether all takings of a step that was taken several times are recorded."""
@@ -128,7 +145,7 @@ class Past:
         """How a call was taken back, if it was."""
         return self._undone.get(place)
 
-    def has_told(self, body: Noted | Delegated | Returned | Ruled | HandedOver) -> bool:
+    def has_told(self, body: Noted | Delegated | Returned | Ruled | StepFailed) -> bool:
         """Whether it was said before."""
         return self._telling(body.kind, body.path) is not None
 
@@ -139,7 +156,7 @@ class Past:
     def unmet(self) -> list[str]:
         """What is recorded and was not come to."""
         recorded = [("step", it) for it in self._steps] + [("decision", it) for it in self._decided]
-        asked = [it for it in self._heard if not it.startswith(DOUBT)]
+        asked = [it for it in self._heard if not it.startswith((DOUBT, APPROVAL))]
         recorded += [("question", it) for it in asked] + [("call", it) for it in self._calls]
         recorded += [it for it in self._told if it[0] != "counted"]
         return [f"{what} {place}" for what, place in recorded if (what, place) not in self._met]
@@ -200,7 +217,7 @@ def beginning(run: str, events: Sequence[Event]) -> RunStarted:
 
 def ending(events: Sequence[Event]) -> RunEnded | None:
     """How a run ended; None while it runs, or where it was killed, or went on since it ended last."""
-    body = last_own(events).body
+    body = last_own(events).body if events else None
     return body if isinstance(body, RunEnded) else None
 
 

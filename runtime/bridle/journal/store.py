@@ -92,21 +92,30 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, run: str, body: Body, *, durable: bool = False) -> Event:
+    def append(self, run: str, body: Body, *, durable: bool = False, after: tuple[int, str] | None = None) -> Event:
         """Add an event to a run and commit it; `durable` commits survive a power cut.
 
+        `after` is the number and the hash of the event that it is to follow: whoever goes on with a run tells how far
+        they know it, so that two who do cannot both. The last one, if not given.
+
         Raises:
-            JournalError: the disk is full or the file cannot be written; nothing was added, all before is kept.
+            JournalError: the disk is full or the file cannot be written, or somebody else went on with the run; nothing
+                was added, all before is kept.
         """
         text, at = write_body(body), datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._writing(f"the journal {self.path} cannot be written"):
-            number, previous = self._head(run)
+            number, previous = after or self._head(run)
             event = Event(run, number + 1, at, body, previous, chain(run, number + 1, at, text, previous), text)
             row = (run, event.number, at, body.kind, text, previous, event.hash)
             if durable:
                 self._db.execute("PRAGMA synchronous=FULL")
             try:
                 self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            except apsw.ConstraintError:
+                self._heads.pop(run, None)
+                raise JournalError(
+                    f"somebody else went on with the run {run} meanwhile", hint=f"bridle runs show {run}"
+                ) from None
             finally:
                 if durable:
                     self._db.execute("PRAGMA synchronous=NORMAL")

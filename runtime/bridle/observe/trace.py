@@ -18,7 +18,6 @@ from bridle.journal import (
     Decided,
     Delegated,
     Event,
-    HandedOver,
     Heard,
     Kept,
     Noted,
@@ -30,6 +29,7 @@ from bridle.journal import (
     RunStarted,
     RunSummary,
     Status,
+    StepFailed,
     StepTaken,
     Undone,
 )
@@ -81,7 +81,7 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 what = "keeps" if not body.read else "as kept before" if body.value else "nothing kept before"
                 told = f"{what}, {body.layer}: {body.name}{f' {value}' if body.value else ''}"
                 _home(given, body.path, tree).add(f"[dim]{event.number}[/] {escape(told)}")
-            case HandedOver():
+            case StepFailed():
                 told = f"[red]came to nothing:[/] {escape(body.reason)}"
                 _home(given, body.path, tree).add(f"[dim]{event.number}[/] {body.path} {told}")
             case Ruled():
