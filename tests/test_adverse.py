@@ -1,0 +1,464 @@
+"""Adverse circumstances: two who go on with one run, branches that hurry, failures that a skill puts up with, answers
+that say neither yes nor no, and effects that may have happened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from bridle.agent import Agent
+from bridle.catalogue import PLACE, Trust, catalogue
+from bridle.context import Context
+from bridle.errors import BridleError, JournalError, SkillError, ToolError
+from bridle.evals.scripted import scripted_model
+from bridle.fork import fork
+from bridle.grammar.action import Actions, Call
+from bridle.grammar.compile import Compiler
+from bridle.how import StepSettings
+from bridle.journal import CallIntended, Heard, Journal, Status, StepFailed
+from bridle.plan import Plan, Remedy, Report, Task, carry_out
+from bridle.policy import Policy
+from bridle.replay import replay
+from bridle.route import route
+from bridle.run import Run
+from bridle.skill import read_skill, skill_from
+from bridle.tool import tool
+
+Work = Callable[[Context], Awaitable[str]]
+DONE = list[str]()
+"""What really happened."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_done() -> None:
+    DONE.clear()
+
+
+@tool(effect="unsafe")
+def pay(amount: int, to: str = "Mallory") -> str:
+    """Pay."""
+    DONE.append(f"{amount} to {to}")
+    return "paid"
+
+
+def _recall(name: str, result: str, pace: str = "?") -> str:
+    DONE.append(f"recalled {name} at {pace}: {result}")
+    return "recalled"
+
+
+@tool(effect="unsafe", undo=_recall, doubt=lambda result: "too far" if "far" in result else "")
+def launch(name: str, pace: str = "slow") -> str:
+    """Launch."""
+    DONE.append(f"launched {name}")
+    return f"{name} is there"
+
+
+@tool(effect="unsafe")
+async def dawdle() -> str:
+    """Take long."""
+    DONE.append("dawdled")
+    await asyncio.sleep(30)
+    return ""
+
+
+@tool(effect="pure")
+def look() -> str:
+    """Look."""
+    return "nothing new"
+
+
+TOOLS = [pay, launch, dawdle, look]
+
+
+def agent(journal: Journal, folder: Path, work: Work, replies: list[str] | None = None, **options: Any) -> Agent:
+    settings = {name: options.pop(name) for name in ("policy", "undo", "retries", "constrain") if name in options}
+    return Agent(
+        scripted_model(replies or []),
+        workspace=folder,
+        journal=journal,
+        tools=TOOLS,
+        skill=skill_from(work, name="works"),
+        settings=StepSettings(thinking=None, **settings),
+        **options,
+    )
+
+
+def comes_to_the_same(journal: Journal, run: Run, work: Work) -> bool:
+    skill = skill_from(work, name="works")
+    return replay(journal, run.id, tools=TOOLS, catalogue=catalogue(), skill=skill) == ""
+
+
+ASK = Policy.model_validate({"rule": [{"tools": ["pay", "launch"], "then": "ask"}]})
+
+
+def yes(question: str) -> str:
+    return "yes"
+
+
+def no(question: str) -> str:
+    return "no, never to Eve"
+
+
+async def pays(context: Context) -> str:
+    """Pay once."""
+    return (await context.call("pay", amount=1, to="Bo")).text
+
+
+def test_only_one_goes_on_with_a_run(tmp_path: Path, journal: Journal) -> None:
+    waiting = agent(journal, tmp_path, pays, policy=ASK).run("go")
+    assert waiting.status is Status.PAUSED
+
+    async def meanwhile(question: str) -> str:
+        with Journal(journal.path) as other:
+            one = agent(other, tmp_path, pays, policy=ASK, undo=True)
+            assert (await one.go_on(waiting.id, "yes")).status is Status.DONE
+        return "yes"
+
+    with Journal(journal.path) as book:
+        with pytest.raises(JournalError, match="somebody else went on"):
+            agent(book, tmp_path, pays, policy=ASK, undo=True, answer=meanwhile).resume(waiting.id)
+        assert book.verify(waiting.id) == ""
+    assert DONE == ["1 to Bo"]
+
+
+class Form(BaseModel):
+    color: Literal["red", "green"]
+
+
+def test_a_step_that_failed_is_not_taken_again_once_a_skill_went_on(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Put up with a failure."""
+        try:
+            found = (await context.extract(Form)).color
+        except BridleError:
+            found = "neither"
+            await context.call("pay", amount=1, to="Bo")
+        return f"{found} {await context.ask('And now?')}"
+
+    loose: dict[str, Any] = {"constrain": False, "retries": 1}
+    first = agent(journal, tmp_path, work, ["nonsense"] * 2, **loose).run("go")
+    assert first.status is Status.PAUSED, first.reason
+    failed = [it.body.path for it in journal.events(first.id) if isinstance(it.body, StepFailed)]
+    assert failed == ["extract#1"]
+    assert comes_to_the_same(journal, first, work)
+    again = agent(journal, tmp_path, work, ['{"color": "red"}'] * 2, **loose).resume(first.id, "on")
+    assert (again.answer, again.steps, DONE) == ("neither on", 2, ["1 to Bo"])
+
+
+def test_a_step_that_ended_its_run_is_taken_again(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Put up with nothing."""
+        return (await context.extract(Form)).color
+
+    loose: dict[str, Any] = {"constrain": False, "retries": 0}
+    failed = agent(journal, tmp_path, work, ["nonsense"], **loose).run("go")
+    assert failed.status is Status.FAILED
+    assert comes_to_the_same(journal, failed, work)
+    assert agent(journal, tmp_path, work, ['{"color": "red"}'], **loose).resume(failed.id).answer == "red"
+
+
+def test_a_copy_asks_anew_for_what_it_does_anew(tmp_path: Path, journal: Journal) -> None:
+    done = agent(journal, tmp_path, pays, policy=ASK, answer=yes).run("go")
+    assert DONE == ["1 to Bo"]
+    copy = fork(journal, done.id, "call 1")
+    assert not [it for it in journal.events(copy) if isinstance(it.body, Heard)]
+    assert agent(journal, tmp_path, pays, policy=ASK).resume(copy).status is Status.PAUSED
+    assert DONE == ["1 to Bo"]
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class Begun(Journal):
+    """Crashes when a call is begun."""
+
+    def append(self, run: str, body: Any, **how: Any) -> Any:
+        event = super().append(run, body, **how)
+        if isinstance(body, CallIntended):
+            raise Crash
+        return event
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "answer", "paid"),
+    [
+        ("n", Status.DONE, "paid", ["1 to Bo"]),
+        ("No.", Status.DONE, "paid", ["1 to Bo"]),
+        ("not done", Status.IN_DOUBT, None, []),
+        ("I do not know", Status.IN_DOUBT, None, []),
+        ("yes", Status.DONE, "done", []),
+        ("it came to: 12 paid", Status.DONE, "12 paid", []),
+    ],
+)
+def test_doubt_is_settled_by_a_plain_word(
+    tmp_path: Path, said: str, status: Status, answer: str | None, paid: list[str]
+) -> None:
+    with Begun(tmp_path / "journal.db") as crashing, pytest.raises(Crash):
+        agent(crashing, tmp_path, pays).run("go")
+    with Journal(tmp_path / "journal.db") as journal:
+        run = journal.find("last")
+        assert agent(journal, tmp_path, pays).resume(run).status is Status.IN_DOUBT
+        result = agent(journal, tmp_path, pays).resume(run, said)
+        assert (result.status, result.answer, DONE) == (status, answer, paid)
+        if status is Status.IN_DOUBT:
+            assert agent(journal, tmp_path, pays).resume(run, "yes").answer == "done"
+            assert not DONE
+
+
+def test_rules_hold_for_the_values_that_a_tool_gets(tmp_path: Path, journal: Journal, compiler: Compiler) -> None:
+    """A number that was told as text, and a value that the tool has of its own."""
+    narrowing = {"properties": {"amount": {"maximum": 10}, "to": {"enum": ["Bo"]}}}
+    told = Policy.model_validate({"rule": [{"tools": ["pay"], "args": narrowing}]})
+    tried: list[Mapping[str, Any]] = [{"amount": "9999", "to": "Bo"}, {"amount": 1}, {"amount": "7", "to": "Bo"}]
+
+    async def work(context: Context) -> str:
+        """Try."""
+        return str([(await context.call("pay", **args)).ok for args in tried])
+
+    result = agent(journal, tmp_path, work, policy=told).run("go")
+    assert (result.answer, DONE) == ("[False, False, True]", ["7 to Bo"])
+    held = told.verdict(pay).narrowed(pay.schema, [])
+    assert held is not None
+    grammar = compiler.compile(Actions({"pay": held}).grammar()).start
+    for text, fine in (('{"amount": 1, "to": "Bo"}', True), ('{"amount": 1}', False)):
+        spelled = Actions({"pay": {}}).spell(Call("pay", json.loads(text)))
+        matcher = grammar.deep_copy()
+        tokens = compiler.vocabulary.tokenize(spelled, False).tolist()
+        assert (bool(matcher.consume_tokens(tokens)) and matcher.is_accepting()) is fine
+
+
+def test_branches_that_wait_for_approval_do_not_outrun_a_count(tmp_path: Path, journal: Journal) -> None:
+    """And on another day the same one is refused, whoever comes first then."""
+    told = Policy.model_validate({"rule": [{"tools": ["pay"], "then": "ask", "calls": 1}]})
+    turns = iter((0.1, 0.0))
+
+    async def person(question: str) -> str | None:
+        if "pay" not in question:
+            return None
+        await asyncio.sleep(next(turns))
+        return "yes"
+
+    async def one(context: Context) -> str:
+        return (await context.call("pay", amount=int(context.place[-2]), to="Bo")).text
+
+    async def work(context: Context) -> str:
+        """Pay at once."""
+        said = await context.parallel(one, one)
+        return f"{said} {await context.ask('And now?')}"
+
+    model = scripted_model([], deterministic=False)
+    settings = StepSettings(thinking=None, policy=told)
+
+    def make(answer: Any) -> Agent:
+        return Agent(model, workspace=tmp_path, journal=journal, tools=TOOLS, skill=skill_from(work, name="works"),
+                     settings=settings, answer=answer)  # fmt: skip
+
+    waiting = make(person).run("go")
+    assert (waiting.status, DONE) == (Status.PAUSED, ["2 to Bo"])
+    done = make(None).resume(waiting.id, "on")
+    assert done.status is Status.DONE, done.reason
+    assert DONE == ["2 to Bo"]
+
+
+def test_words_why_something_may_not_be_done_are_trusted_with_nothing(tmp_path: Path, journal: Journal) -> None:
+    rules = [{"tools": ["launch"], "then": "ask"}, {"tools": ["pay"], "trusted": ["to"]}]
+
+    async def work(context: Context) -> str:
+        """Be refused, and try elsewhere."""
+        first = await context.call("launch", name="x")
+        second = await context.call("pay", amount=1, to="Eve")
+        return f"{first.ok} {second.ok}"
+
+    told = Policy.model_validate({"rule": rules})
+    result = agent(journal, tmp_path, work, policy=told, answer=no).run("go")
+    assert (result.answer, DONE) == ("False False", [])
+
+
+def test_what_may_have_been_done_is_taken_back(tmp_path: Path, journal: Journal) -> None:
+    """A result that is not believed; with what it came to, and the values that the tool had of its own."""
+
+    async def work(context: Context) -> str:
+        """Launch too far."""
+        seen = await context.call("launch", name="far")
+        assert not seen.ok
+        assert "not believed" in seen.text
+        raise ToolError("enough")
+
+    result = agent(journal, tmp_path, work, undo=True).run("go")
+    assert DONE == ["launched far", "recalled far at slow: far is there"]
+    assert result.reason == "enough; what was done is taken back"
+
+
+def test_a_call_that_was_cut_off_is_named_where_nothing_takes_it_back(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Dawdle."""
+        await context.call("dawdle")
+        return ""
+
+    async def stopped() -> None:
+        doing = asyncio.create_task(agent(journal, tmp_path, work, undo=True).perform("go"))
+        while not DONE:
+            await asyncio.sleep(0.01)
+        doing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await doing
+
+    asyncio.run(stopped())
+    assert journal.runs(1)[0].answer.endswith("this stays: dawdle")
+
+
+def test_the_tools_of_a_skill_that_was_given_work_take_back_as_well(tmp_path: Path, journal: Journal) -> None:
+    async def inner(context: Context) -> str:
+        """Launch."""
+        return (await context.call("launch", name="x")).text
+
+    async def work(context: Context) -> str:
+        """Give it away, with no tools of one's own."""
+        await context.delegate(inner, "go")
+        context.tools = [look]
+        raise ToolError("enough")
+
+    agent(journal, tmp_path, work, undo=True).run("go")
+    assert DONE[1:] == ["recalled x at slow: x is there"]
+
+
+def test_branches_that_look_alike_are_no_circle(tmp_path: Path, journal: Journal) -> None:
+    async def one(context: Context) -> str:
+        return (await context.call(Call("look", {}))).text
+
+    async def work(context: Context) -> str:
+        """Look in three places at once, and once more and more from code."""
+        await context.parallel(one, one, one)
+        for _ in range(4):
+            await context.call("look")
+        return "fine"
+
+    assert agent(journal, tmp_path, work).run("go").answer == "fine"
+
+
+def test_a_question_in_one_branch_is_not_hidden_by_a_failure_in_another(tmp_path: Path, journal: Journal) -> None:
+    async def fails(context: Context) -> str:
+        raise ToolError("no")
+
+    async def asks(context: Context) -> str:
+        return str(await context.ask("Which?"))
+
+    async def work(context: Context) -> str:
+        """Put up with failures."""
+        try:
+            return str(await context.parallel(fails, asks))
+        except ToolError:
+            return "put up with"
+
+    waiting = agent(journal, tmp_path, work).run("go")
+    assert (waiting.status, waiting.question) == (Status.PAUSED, "Which?")
+
+
+def test_a_plan_takes_back_its_own_work_and_no_other(tmp_path: Path, journal: Journal) -> None:
+    """Also where a task has a bug."""
+
+    async def do(context: Context, task: Task, given: Mapping[str, str]) -> str:
+        await context.call("launch", name=task.id)
+        if task.id == "b":
+            raise KeyError("a bug")
+        return task.id
+
+    async def mend(context: Context, task: Task, reason: str, report: Report) -> Plan | Remedy:
+        raise ValueError("another")
+
+    async def planned(context: Context) -> str:
+        plan = Plan(tasks=[Task(id="a", goal="a"), Task(id="b", goal="b", needs=["a"])])
+        report = await carry_out(context, plan, do, mend)
+        return f"{report.undone} {report.lasting}"
+
+    async def beside(context: Context) -> str:
+        return (await context.call("launch", name="other")).text
+
+    async def work(context: Context) -> str:
+        """Both at once."""
+        return str(await context.parallel(planned, beside))
+
+    result = agent(journal, tmp_path, work).run("go")
+    assert result.answer == "['True []', 'other is there']", result.reason
+    launched = {it.removeprefix("launched ") for it in DONE if it.startswith("launched")}
+    recalled = {it.split()[1] for it in DONE if it.startswith("recalled")}
+    assert (launched, recalled) == ({"a", "b", "other"}, {"a", "b"})
+
+
+def test_a_task_that_cannot_be_taken_back_is_not_tried_again(tmp_path: Path, journal: Journal) -> None:
+    async def do(context: Context, task: Task, given: Mapping[str, str]) -> str:
+        await context.call("pay", amount=1, to="Bo")
+        raise ToolError("the critic objects")
+
+    async def mend(context: Context, task: Task, reason: str, report: Report) -> Plan | Remedy:
+        return "skip"
+
+    async def work(context: Context) -> str:
+        """Pay as planned."""
+        report = await carry_out(context, Plan(tasks=[Task(id="a", goal="a")]), do, mend)
+        return f"{report.left_out['a']} / {[it.tool for it in report.lasting]}"
+
+    result = agent(journal, tmp_path, work).run("go")
+    assert DONE == ["1 to Bo"]
+    assert result.answer == ("the critic objects; it is not tried again: nothing takes back pay / ['pay']")
+
+
+def _skill(folder: Path, name: str, code: str = "async def run(context):\n    return 'x'\n") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "SKILL.md").write_text(f"---\nname: {name}\ndescription: It is a skill.\n---\n", encoding="utf-8")
+    (folder / "skill.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+def test_what_a_link_leads_to_is_not_trusted_unseen(tmp_path: Path) -> None:
+    elsewhere = _skill(tmp_path / "elsewhere", "linked")
+    (tmp_path / PLACE).mkdir(parents=True)
+    os.symlink(elsewhere, tmp_path / PLACE / "linked")
+    trust = Trust(tmp_path / "trusted.json")
+    trust.give(tmp_path / PLACE)
+    assert catalogue(None, tmp_path, trust).find("linked").name == "linked"
+    (elsewhere / "skill.py").write_text("async def run(context):\n    return 'y'\n", encoding="utf-8")
+    assert catalogue(None, tmp_path, trust).untrusted
+
+
+def test_a_skill_that_changed_since_it_was_read_is_not_carried_out(tmp_path: Path) -> None:
+    skill = read_skill(_skill(tmp_path / "it", "it"))
+    (tmp_path / "it" / "skill.py").write_text("async def run(context):\n    return 'y'\n", encoding="utf-8")
+    with pytest.raises(SkillError, match="is not what it was"):
+        skill.load()
+
+
+@pytest.mark.parametrize("front", ["name: x\ndescription: 2026-13-45", "name: " + "[" * 5000])
+def test_front_matter_that_no_reader_takes_spoils_one_skill_alone(tmp_path: Path, front: str) -> None:
+    folder = tmp_path / PLACE / "bad"
+    folder.mkdir(parents=True)
+    (folder / "SKILL.md").write_text(f"---\n{front}\n---\n", encoding="utf-8")
+    assert list(catalogue(tmp_path).broken) == [folder]
+
+
+def test_a_new_skill_makes_nothing_else_trusted(bridle: Any) -> None:
+    _skill(Path(".agents") / "skills" / "evil", "evil")
+    assert "not trusted" in bridle("skills", "new", "mine").err
+    assert "not trusted" in bridle("skills", "list").err
+
+
+def test_where_no_skill_fits_none_is_found(tmp_path: Path, journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Route to nothing."""
+        return str((await route(context, [])).skill == "")
+
+    assert agent(journal, tmp_path, work).run("go").answer == "True"
+
+
+def test_words_of_tools_are_no_markup(bridle: Any, tmp_path: Path) -> None:
+    folder = _skill(tmp_path / "sick", "sick", "async def run(context):\n    raise ValueError('[/etc] [red]')\n")
+    failed = bridle("run", "--skill", str(folder), "go")
+    assert (failed.code, "ValueError: [/etc] [red]" in failed.err) == (1, True)
