@@ -40,7 +40,7 @@ from bridle.evals.tasks import declared
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
 from bridle.grammar.observed import read_path
-from bridle.policy import Policy
+from bridle.policy import OPEN, Policy
 from bridle.tool import Tool
 
 CONSOLE = Console(stderr=True)
@@ -204,11 +204,11 @@ def attacked(suite: Any, task: Any, goal: Any, tools: Mapping[str, Tool], policy
 def levels(suite: str) -> dict[str, tuple[Policy, bool]]:
     """Policies, stricter and stricter, each with whether there is a scope."""
     rules = RULES[suite]
-    handles = Policy.model_validate({"rule": rules})
-    words = Policy.model_validate({"rule": [{**it, "trusted_from": []} for it in rules]})
+    handles = Policy.model_validate({"unsafe": "allow", "rule": rules})
+    words = Policy.model_validate({"unsafe": "allow", "rule": [{**it, "trusted_from": []} for it in rules]})
     return {
-        "nothing": (Policy(), False),
-        "scope": (Policy(), True),
+        "nothing": (OPEN, False),
+        "scope": (OPEN, True),
         "words and handles": (handles, False),
         "scope, words and handles": (handles, True),
         "scope, words": (words, True),

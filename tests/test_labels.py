@@ -65,7 +65,7 @@ def run(
     replies: list[Any], folder: Path, journal: Journal, policy: dict[str, Any] | None = None, skill: Work | None = None
 ) -> Run:
     with scripted_model([it if isinstance(it, str) else json.dumps(it) for it in replies]) as model:
-        settings = StepSettings(thinking=None, policy=Policy.model_validate(policy or {}))
+        settings = StepSettings(thinking=None, policy=Policy.model_validate({"unsafe": "allow", **(policy or {})}))
         agent = Agent(model, workspace=folder, journal=journal, tools=TOOLS, settings=settings,
                       skill=skill_from(skill) if skill else "react")  # fmt: skip
         result = agent.run("Tell Bo what the page says")
@@ -170,7 +170,8 @@ def test_who_was_read_goes_with_what_is_said(tmp_path: Path, journal: Journal) -
 
 
 def test_what_was_read_goes_with_a_conversation_into_the_next_run(tmp_path: Path, journal: Journal) -> None:
-    policy = Policy.model_validate({"rule": [{"tools": ["send"], "after": ["read_*"], "then": "deny"}]})
+    rules = [{"tools": ["send"], "after": ["read_*"], "then": "deny"}]
+    policy = Policy.model_validate({"unsafe": "allow", "rule": rules})
     with scripted_model([json.dumps(it) for it in (READ, DONE, call("send", to="Bo", text="x"), DONE)]) as model:
         settings = StepSettings(thinking=None, policy=policy)
         agent = Agent(model, workspace=tmp_path, journal=journal, tools=TOOLS, settings=settings)

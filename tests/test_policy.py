@@ -27,7 +27,7 @@ from bridle.grammar.compile import Compiler
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, Status
 from bridle.model import Model
-from bridle.policy import Policy, PolicyError, Rule, read_policy
+from bridle.policy import OPEN, Policy, PolicyError, Rule, read_policy
 from bridle.replay import replay
 from bridle.run import Run
 from bridle.skill import skill_from
@@ -191,6 +191,19 @@ def test_a_skill_has_rules_of_its_own() -> None:
     only = policy(unsafe="deny", rule=[{"tools": ["send"], "skills": ["mail"]}])
     assert [only.verdict(send, skill).word for skill in ("mail", "chat")] == ["allow", "deny"]
     assert (only.verdict(look).word, only.verdict(pay).word) == ("allow", "deny")
+
+
+def test_a_policy_bounds_what_a_run_may_spend(tmp_path: Path, journal: Journal) -> None:
+    """Where it is narrower than what the run was given."""
+    replies = [call("look", place=place) for place in "abcd"]
+    result = run(policy(steps=2, tokens=10**9), replies, tmp_path, journal)
+    assert (result.status, result.reason) == (Status.BUDGET, "it took 2 steps")
+
+
+def test_a_policy_denies_what_it_does_not_name_if_every_call_counts() -> None:
+    told = policy(rule=[{"tools": ["send"]}])
+    assert [told.verdict(it).word for it in (send, look, pay)] == ["allow", "allow", "deny"]
+    assert OPEN.verdict(pay).word == "allow"
 
 
 ASK = policy(rule=[{"tools": ["send"], "then": "ask", "args": {"properties": {"text": {"maxLength": 5}}}}])

@@ -243,9 +243,11 @@ class Agent:
         letter: Letter | None = None,
         anew: Anew | None = None,
     ) -> tuple[Context, Work[str]]:
+        policy = self.settings.policy
+        limits = self.limits.within(policy.steps, policy.tokens, policy.seconds)
         course = Course(
             recorder,
-            Gate(Bounds(self.limits), self.settings.policy, [task]),
+            Gate(Bounds(limits), policy, [task]),
             self.settings,
             self._services,
             Person(self._answer, letter),
@@ -271,7 +273,9 @@ class Agent:
                 return await self._abort(context, end.status, end.reason)
             return self._end(context, end.status, None, end.question, end.reason)
         except Overtime:
-            return self._end(context, Status.BUDGET, None, None, f"it took longer than {self.limits.seconds:g} s")
+            return self._end(
+                context, Status.BUDGET, None, None, f"it took longer than {context.bounds.limits.seconds:g} s"
+            )
         except asyncio.CancelledError:
             await self._abort(context, Status.CANCELLED, "it was stopped")
             raise

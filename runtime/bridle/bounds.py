@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
@@ -38,6 +38,15 @@ class Limits:
     calls_per_tool: int = 50
     step_tokens: int = 1024
     """Tokens made in one step."""
+
+    def within(self, steps: int | None, tokens: int | None, seconds: float | None) -> Limits:
+        """These, or others where those are narrower."""
+        return replace(
+            self,
+            steps=min(self.steps, steps or self.steps),
+            tokens=min(self.tokens, tokens or self.tokens),
+            seconds=min(self.seconds, seconds or self.seconds),
+        )
 
 
 class Ended(BridleError):

@@ -120,12 +120,18 @@ class Claim(_Told):
 
 
 class Policy(_Told):
-    """All rules. Without any, everything is as tools have it."""
+    """All rules. Where there is no policy, everything is as tools have it (`OPEN`)."""
 
     default: Word = "allow"
     """For tools that no rule names, or only such as hold after something was read."""
-    unsafe: Word = "allow"
-    """For those of them whose every call counts."""
+    unsafe: Word = "deny"
+    """For those of them whose every call counts: whoever writes a policy names them, or says otherwise."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """The most of each run, whatever else it may spend: times that the model is asked,"""
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """tokens made,"""
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    """and time."""
     approval_seconds: Annotated[float, Field(gt=0)] | None = None
     """How long after it was asked for an approval is taken; for ever if not given."""
     scope: Literal["open", "task"] = "open"
@@ -199,7 +205,7 @@ class Policy(_Told):
         )
 
 
-OPEN = Policy()
+OPEN = Policy(unsafe="allow")
 """Nothing is forbidden."""
 
 

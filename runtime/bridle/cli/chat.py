@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bridle.cli.common import DeviceOption, FallbackOption, ModelOption, open_writer, settings, stderr, stdout
-from bridle.cli.run import Format, FormatOption, WorkspaceOption, ask_person
+from bridle.cli.run import Format, FormatOption, PolicyOption, WorkspaceOption, ask_person
 
 
 def chat(
@@ -19,6 +19,7 @@ def chat(
     workspace: WorkspaceOption = Path(),
     format: FormatOption = Format.JSON,  # the option's name
     show_thinking: Annotated[bool, typer.Option("--show-thinking", help="Show what it thinks.")] = False,
+    policy: PolicyOption = None,
 ) -> None:
     """Talk to an agent. Each request is a run of its own; /new forgets the conversation, /quit (or Ctrl-D) ends it."""
     from rich.markup import escape
@@ -28,6 +29,7 @@ def chat(
     from bridle.how import StepSettings
     from bridle.journal import Journal
     from bridle.observe.progress import Display
+    from bridle.policy import OPEN, read_policy
     from bridle.prompt import Message
 
     console = stderr()
@@ -39,7 +41,11 @@ def chat(
             journal=journal,
             skill=skill,
             catalogue=known_skills(),
-            settings=StepSettings(format=format.value, thinking=loaded.thinking),
+            settings=StepSettings(
+                format=format.value,
+                thinking=loaded.thinking,
+                policy=read_policy(policy) if policy else OPEN,
+            ),
             answer=ask_person,
             on_event=display.on_event,
             on_progress=display.on_progress,

@@ -55,6 +55,9 @@ class Reviewer(StrEnum):
     PERSON = "person"
 
 
+PolicyOption = Annotated[
+    Path | None, typer.Option("--policy", help="What is allowed: a policy.toml.", show_default=False)
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the model writes its actions.")]
 
 
@@ -63,9 +66,7 @@ def run(
     model: ModelOption = None,
     device: DeviceOption = None,
     fallback: FallbackOption = None,
-    policy: Annotated[
-        Path | None, typer.Option("--policy", help="What is allowed: a policy.toml.", show_default=False)
-    ] = None,
+    policy: PolicyOption = None,
     planner: Annotated[
         str | None, typer.Option("--planner", help="The model that makes plans, if another one.", show_default=False)
     ] = None,
