@@ -80,6 +80,8 @@ def main() -> None:
     else:
         build_copying(model)
     train(model, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
+    if options.begin:
+        onward.mix(model, options.begin)
     whole, card = options.work / "colt-f32.gguf", HERE.parent / "card.toml"
     if options.improve:
         export.export(model.cpu(), path, whole)

@@ -27,6 +27,20 @@ def tokenizer_of(path: Path) -> Tokenizer:
     return tokenizer
 
 
+SHARE = 0.5
+"""Of what was learned last, in the mixture with what was there before."""
+
+
+@torch.no_grad()
+def mix(model: Colt, path: Path) -> None:
+    """Mix the weights of a model with those of the file that it began with: what the training between did not show is
+    kept better so (Wortsman et al., 2022)."""
+    before = Colt(model.shape)
+    fill(before, path)
+    for ours, theirs in zip(model.parameters(), before.parameters(), strict=True):
+        ours.lerp_(theirs.to(ours.device), 1 - SHARE)
+
+
 @torch.no_grad()
 def fill(model: Colt, path: Path) -> None:
     """Give a model the weights of a file, as exactly as its bits tell them.
