@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel
@@ -21,6 +21,7 @@ from bridle.evals.scripted import scripted_model
 from bridle.fork import fork
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
+from bridle.grammar.observed import Observed
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Heard, Journal, Status, StepFailed
 from bridle.plan import Plan, Remedy, Report, Task, carry_out
@@ -342,6 +343,42 @@ def test_branches_that_look_alike_are_no_circle(tmp_path: Path, journal: Journal
         return "fine"
 
     assert agent(journal, tmp_path, work).run("go").answer == "fine"
+
+
+@tool(effect="pure")
+def secrets() -> list[str]:
+    """Tell secrets."""
+    return ["a1", "b2"]
+
+
+@tool(effect="unsafe")
+def publish(code: Annotated[str, Observed("secrets[*]")]) -> str:
+    """Publish."""
+    DONE.append(code)
+    return "out"
+
+
+def test_what_another_branch_read_is_read_by_whoever_may_say_it(tmp_path: Path, journal: Journal) -> None:
+    told = Policy.model_validate(
+        {"unsafe": "allow", "rule": [{"tools": ["publish"], "after": ["secrets"], "then": "deny"}]}
+    )
+
+    async def reads(context: Context) -> str:
+        return (await context.call("secrets")).text
+
+    async def says(context: Context) -> str:
+        action = await context.act()
+        return (await context.call(action)).text if isinstance(action, Call) else "nothing"
+
+    async def work(context: Context) -> str:
+        """Read in one branch, say in another."""
+        context.tools = [secrets, publish]
+        await context.parallel(reads)
+        return str(await context.parallel(says))
+
+    reply = '{"tool": "publish", "args": {"code": "b2"}}'
+    agent(journal, tmp_path, work, [reply, '{"answer": "ok"}'], policy=told).run("go")
+    assert not DONE
 
 
 def test_a_question_in_one_branch_is_not_hidden_by_a_failure_in_another(tmp_path: Path, journal: Journal) -> None:

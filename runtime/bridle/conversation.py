@@ -17,6 +17,7 @@ from bridle.delegate import NOBODY, Delegates
 from bridle.errors import UsageError
 from bridle.grammar.action import Actions
 from bridle.grammar.base import Form
+from bridle.grammar.observed import observed_in
 from bridle.how import How, asked, shown
 from bridle.policy import PolicyError
 from bridle.prompt import Message, Role, sources
@@ -87,7 +88,10 @@ class Conversation:
     ) -> tuple[Actions, Sequence[Tool]]:
         """What can be said of the tools that there are (or one), after what was said and the policy; and these."""
         tools, settings = self.tools if tool is None else [self._tool(tool)], self.course.settings
-        said = arguments(tools, self.messages, self.bounds.results, copies=self.model.card.prompt.copies)
+        results = self.bounds.results
+        said = arguments(tools, self.messages, results, copies=self.model.card.prompt.copies)
+        read = {it for one in tools if one.name in said for it in observed_in(one.schema)}
+        self.learned |= read & results.keys()  # what can be said of other branches' results depends on them
         if tool is not None and tool not in said:
             raise UsageError(f"nothing was said that {tool} could be called with")
         held = self.course.allowed(path, tools, self.skill, said, self.sources)

@@ -95,6 +95,22 @@ def held_to_results(schema: Schema, results: Results) -> Schema | None:
     return filled(schema, OBSERVED, hold)
 
 
+def observed_in(schema: Schema) -> set[str]:
+    """The tools whose results a schema's values are taken from.
+
+    >>> observed_in({"properties": {"id": {"type": "integer", "x-bridle-observed": "find[*].id"}}})
+    {'find'}
+    """
+    tools = set[str]()
+
+    def note(part: Schema) -> JsonValue:
+        tools.add(read_path(str(part[OBSERVED]))[0])
+        return True
+
+    filled(schema, OBSERVED, note)
+    return tools
+
+
 def _walk(value: JsonValue, steps: Sequence[str]) -> Iterator[JsonValue]:
     if not steps:
         if isinstance(value, str | int | float | bool):
