@@ -364,18 +364,21 @@ def test_what_another_branch_read_is_read_by_whoever_may_say_it(tmp_path: Path, 
     )
 
     async def reads(context: Context) -> str:
-        return (await context.call("secrets")).text
+        text = (await context.call("secrets")).text
+        known.set()
+        return text
 
     async def says(context: Context) -> str:
+        await known.wait()
         action = await context.act()
         return (await context.call(action)).text if isinstance(action, Call) else "nothing"
 
     async def work(context: Context) -> str:
         """Read in one branch, say in another."""
         context.tools = [secrets, publish]
-        await context.parallel(reads)
-        return str(await context.parallel(says))
+        return str(await context.parallel(reads, says))
 
+    known = asyncio.Event()
     reply = '{"tool": "publish", "args": {"code": "b2"}}'
     agent(journal, tmp_path, work, [reply, '{"answer": "ok"}'], policy=told).run("go")
     assert not DONE
