@@ -27,7 +27,7 @@ def tokenizer_of(path: Path) -> Tokenizer:
     return tokenizer
 
 
-SHARE = 0.5
+SHARE = 0.4
 """Of what was learned last, in the mixture with what was there before."""
 
 
