@@ -21,7 +21,7 @@ from bridle.likeness import Likeness, alternatives
 
 MARGIN = 0.25
 """How much likelier the first has to be than the second."""
-EVIDENCE = 2.2
+EVIDENCE = 5.0
 """How much what people say counts beside a model that has no idea; beside one that is sure, nothing. Chosen on requests
 of the recipe's half for training; the other half is for measuring."""
 NONE = "none"
