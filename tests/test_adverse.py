@@ -23,7 +23,7 @@ from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
 from bridle.grammar.observed import Observed
 from bridle.how import StepSettings
-from bridle.journal import CallIntended, Heard, Journal, Status, StepFailed
+from bridle.journal import Heard, Journal, Status, StepFailed
 from bridle.plan import Plan, Remedy, Report, Task, carry_out
 from bridle.policy import Policy
 from bridle.replay import replay
@@ -31,6 +31,7 @@ from bridle.route import route
 from bridle.run import Run
 from bridle.skill import read_skill, skill_from
 from bridle.tool import tool
+from crashes import Begun, Crash
 
 Work = Callable[[Context], Awaitable[str]]
 DONE = list[str]()
@@ -172,20 +173,6 @@ def test_a_copy_asks_anew_for_what_it_does_anew(tmp_path: Path, journal: Journal
     assert not [it for it in journal.events(copy) if isinstance(it.body, Heard)]
     assert agent(journal, tmp_path, pays, policy=ASK).resume(copy).status is Status.PAUSED
     assert DONE == ["1 to Bo"]
-
-
-class Crash(BaseException):
-    """The process is gone."""
-
-
-class Begun(Journal):
-    """Crashes when a call is begun."""
-
-    def append(self, run: str, body: Any, **how: Any) -> Any:
-        event = super().append(run, body, **how)
-        if isinstance(body, CallIntended):
-            raise Crash
-        return event
 
 
 @pytest.mark.parametrize(

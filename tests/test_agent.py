@@ -24,11 +24,12 @@ from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import CallAnswered, CallIntended, Decided, Event, Journal, RunEnded, RunStarted, Status, StepTaken
 from bridle.observe.trace import trace
-from bridle.prompt import Message, common
+from bridle.prompt import Message
 from bridle.run import Run
 from bridle.skill import read_skill, skill_from
 from bridle.tool import tool
 from bridle.turn import Progress
+from bridle.values import common
 
 
 def call(name: str, **args: Any) -> str:

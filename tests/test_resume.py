@@ -26,34 +26,14 @@ from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.fork import difference, fork
 from bridle.how import StepSettings
-from bridle.journal import Body, CallIntended, Event, Heard, Journal, RunEnded, Status, prompts
+from bridle.journal import Heard, Journal, RunEnded, Status, prompts
 from bridle.model import Model
 from bridle.replay import replay
 from bridle.run import Run
 from bridle.skill import Skill, skill_from
 from bridle.tool import CallKey, Service, Tool, tool
 from bridle.toolbox import TOOLBOX
-
-
-class Crash(BaseException):
-    """The end of a process, as far as one test can have it."""
-
-
-class Cut(Journal):
-    """A journal that crashes behind a write."""
-
-    def __init__(self, path: Path, left: int) -> None:
-        super().__init__(path)
-        self.left = left
-
-    def append(self, run: str, body: Body, **how: Any) -> Event:
-        if self.left == 0:  # whatever else is under way
-            raise Crash
-        event = super().append(run, body, **how)
-        self.left -= 1
-        if self.left == 0:
-            raise Crash
-        return event
+from crashes import Begun, Crash, Cut
 
 
 class Form(BaseModel):
@@ -245,16 +225,6 @@ def look(world: World, key: CallKey) -> str:
     """Look."""
     world.act(key.value)
     return "seen"
-
-
-class Begun(Journal):
-    """A journal that crashes when a call is begun, before anything is done."""
-
-    def append(self, run: str, body: Body, **how: Any) -> Event:
-        event = super().append(run, body, **how)
-        if isinstance(body, CallIntended):
-            raise Crash
-        return event
 
 
 def caller(name: str, **args: str) -> Skill:

@@ -42,6 +42,7 @@ from bridle.journal import (
     Journal,
     Offered,
     Past,
+    RunAborted,
     RunEnded,
     RunStarted,
     Said,
@@ -53,6 +54,7 @@ from bridle.journal import (
 from bridle.journal.store import new_run
 from bridle.person import Ask, Letter, Person
 from bridle.prompt import Message
+from bridle.recall import recall
 from bridle.record import Recorder, told
 from bridle.resume import check_same, way_of
 from bridle.run import Run
@@ -213,8 +215,17 @@ class Agent:
             if ended is None or ended.question is None:
                 raise UsageError(f"the run {run} has no question to be answered", hint=f"bridle runs show {run}")
             letter = Letter(answer, ended.question, datetime.fromisoformat(last_own(events).at))
-        recorder = Recorder(self.journal, run, self._on_event, events)
-        return await self.revisit(started, Past(events, again=True), recorder, letter)
+        recorder, past = Recorder(self.journal, run, self._on_event, events), Past(events, again=True)
+        if past.aborted is not None:  # killed while it was taken back: nothing is done anew any more
+            return await self._abort_again(started, events, past, recorder)
+        return await self.revisit(started, past, recorder, letter)
+
+    async def _abort_again(self, started: RunStarted, events: Sequence[Event], past: Past, recorder: Recorder) -> Run:
+        """Bring to its end what takes a run back, from the record of what it did."""
+        assert past.aborted is not None
+        context, _ = self._context(recorder, started.task, [Message("user", started.task)], past)
+        unknown = recall(context.bounds, events, [*self.tools, *self.skill.tools()], self.catalogue)
+        return await self._abort(context, past.aborted.status, past.aborted.reason, unknown)
 
     async def revisit(
         self,
@@ -287,12 +298,16 @@ class Agent:
             return await self._abort(context, Status.FAILED, f"{type(error).__name__}: {error}")
         return self._end(context, Status.DONE, answer, None, "")
 
-    async def _abort(self, context: Context, status: Status, reason: str) -> Run:
-        """End a run that comes to nothing, and take back what it did, if that is wanted."""
-        if not self.settings.undo:
+    async def _abort(self, context: Context, status: Status, reason: str, unknown: Sequence[str] = ()) -> Run:
+        """End a run that comes to nothing, and take back what it did, if that is wanted; `unknown` cannot be."""
+        course = context.course
+        if not self.settings.undo and course.past.aborted is None:
             return self._end(context, status, None, None, reason)
+        if course.past.aborted is None:
+            course.recorder.event(RunAborted(status=status, reason=reason), durable=True)
         lasting = await context.undo(context.bounds.calls)
-        stays = f"; this stays: {', '.join(it.tool for it in lasting)}" if lasting else ""
+        left = [*(it.tool for it in lasting), *unknown]
+        stays = f"; this stays: {', '.join(left)}" if left else ""
         return self._end(context, status, None, None, f"{reason}; what was done is taken back{stays}", undone=True)
 
     def _end(

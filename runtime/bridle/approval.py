@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from typing import TypeAlias
 
+from bridle.bounds import Ended
 from bridle.errors import ToolError
 from bridle.grammar.action import Call
-from bridle.journal import Status
+from bridle.journal import Past, Status
 from bridle.policy import PolicyError
 from bridle.tool import Effect, Observation, Service, Tool
 
+ASKED = 3
+"""Times that a person is asked who does not answer the question."""
 Hear: TypeAlias = Callable[[str, str, Status], Awaitable[str]]
 """Asks the person, at a place; `bridle.bounds.Ended` with that status where nobody is there."""
 _YES = re.compile(r"(?:yes|y|always)[.!]?", re.IGNORECASE)
@@ -50,14 +53,14 @@ def approved(call: Call, tool: Tool, said: str) -> tuple[Call, bool]:
 
 
 async def settle(
-    call: Call, tool: Tool, services: Mapping[type[Service], Service], hear: Hear, place: str
+    call: Call, tool: Tool, services: Mapping[type[Service], Service], hear: Hear, place: str, past: Past
 ) -> Observation | None:
     """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where that
     does no harm, where the world says that it was not, or where the person does. A person who says neither is asked
     again: words that are taken for the wrong one of the two would lose an effect, or double it.
 
     Raises:
-        Ended: the person has to be asked, and is not there.
+        Ended: the person has to be asked, and is not there, or said neither `ASKED` times.
     """
     if tool.effect in (Effect.PURE, Effect.IDEMPOTENT):
         return None
@@ -68,14 +71,19 @@ async def settle(
         f"{tool.name} {arguments(call)} was begun, and what came of it is not known. Was it done? "
         "(yes; no, to do it now; or 'it came to', and what)"
     )
+    asked = 0
     for number in count(1):
-        said = (await hear(place if number == 1 else f"{place}.{number}", wanted, Status.IN_DOUBT)).strip()
+        path = place if number == 1 else f"{place}.{number}"
+        asked += past.heard(path) is None
+        if asked > ASKED:
+            break
+        said = (await hear(path, wanted, Status.IN_DOUBT)).strip()
         if _NO.fullmatch(said):
             return None
         text = "done" if _YES.fullmatch(said) else _CAME_TO.sub("", said, count=1)
         if text != said:
             return Observation(True, text, text)
-    return None
+    raise Ended(Status.IN_DOUBT, "it has a question", wanted)
 
 
 def arguments(call: Call) -> str:

@@ -84,7 +84,8 @@ class Astray(Ended):
 class CallMade:
     """One call of a run, for its result."""
 
-    tool: str
+    by: Tool = field(repr=False, compare=False)
+    """What it was made with, which can take it back."""
     args: Mapping[str, JsonValue]
     result: JsonValue
     ok: bool
@@ -96,8 +97,11 @@ class CallMade:
     """When, on the monotonic clock; long ago, where it is known from a record."""
     open: bool = False
     """It did not work, and may have been done all the same."""
-    by: Tool | None = field(default=None, repr=False, compare=False)
-    """What it was made with, which can take it back."""
+
+    @property
+    def tool(self) -> str:
+        """The name of what it was made with."""
+        return self.by.name
 
 
 @dataclass

@@ -16,6 +16,7 @@ from bridle.journal import (
     Journal,
     Kept,
     Prompted,
+    RunAborted,
     RunEnded,
     RunStarted,
     Seen,
@@ -25,7 +26,7 @@ from bridle.journal import (
     place_of,
     prompts,
 )
-from bridle.journal.replay import APPROVAL
+from bridle.journal.replay import APPROVAL, approved_at
 from bridle.journal.store import new_run
 from bridle.tool import Effect, render
 
@@ -86,13 +87,13 @@ def fork(
         match event.body:
             case RunStarted() as body:
                 told = body.model_copy(update=begins)
-            case RunEnded():
+            case RunEnded() | RunAborted():
                 continue
             case CallIntended(key=key, effect=effect) if key not in answered:
                 if effect != Effect.UNSAFE or key in known:  # it is made anew; what nobody knows of stays in doubt
                     continue
                 told = event.body
-            case Heard(path=path) if path.startswith(APPROVAL) and _approved(path) not in made:
+            case Heard(path=path) if path.startswith(APPROVAL) and approved_at(path) not in made:
                 continue  # it was for the call that is made anew
             case Kept(layer="global") as body:  # it was said once
                 told = body.model_copy(update={"read": True})
@@ -162,11 +163,6 @@ def _place(body: Body) -> str:
             return path
         case _:
             return ""
-
-
-def _approved(path: str) -> str:
-    """The place of the call that a person was asked about."""
-    return path.removeprefix(APPROVAL).rpartition(".")[0]
 
 
 def _names(event: Event) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from bridle.errors import ToolError
 from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
 from bridle.journal import Status
-from bridle.journal.replay import APPROVAL
+from bridle.journal.replay import asked_of
 from bridle.policy import OPEN, Policy, Verdict, Word
 from bridle.prompt import Message
 from bridle.record import digest
@@ -76,7 +76,7 @@ class Gate:
     def asked(self, place: str, call: Call) -> str:
         """Where a person is asked about exactly this call."""
         exactly = digest([Message("user", f"{call.tool} {arguments(call)}")])
-        return f"{APPROVAL}{place}.{exactly}"
+        return asked_of(place, exactly)
 
     def settle(self, call: Call, tool: Tool, said: str) -> Call:
         """The call that a person lets pass, in their words.

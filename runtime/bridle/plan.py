@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bridle.bounds import CallMade, Ended
 from bridle.context import Context
-from bridle.errors import BridleError
+from bridle.errors import BridleError, JournalError
 
 AT_ONCE = 4
 """Tasks that are done at once."""
@@ -147,6 +147,12 @@ class Report:
         except ValidationError:
             return None
 
+    def take_up(self, plan: Plan) -> None:
+        """Go on with another plan; what that does without is left out."""
+        dropped = {it.id: "the new plan does without it" for it in self.waiting} | self.left_out
+        self.plan, wanted = plan, {it.id for it in plan.tasks}
+        self.left_out = {name: why for name, why in dropped.items() if name not in wanted}
+
     def leave_out(self, task: str, reason: str) -> None:
         """Leave a task out, and with it all that needs it."""
         self.left_out[task] = reason
@@ -178,22 +184,12 @@ async def carry_out(
             context.note(f"{task.id} failed: {reason}")
             try:
                 remedy = await mend(context, task, reason, report)
-            except Ended as end:
-                if end.final:
-                    raise
-                remedy = "give up"
-            except Exception as error:  # foreign code too
-                context.note(f"nothing helps: {error}")
+            except Exception as error:
+                context.note(f"nothing helps: {_why(error)}")
                 remedy = "give up"
             if isinstance(remedy, Tasks) and plans < PLANS and (renewed := report.renewed(remedy)):
                 plans += 1
-                dropped = {it.id: "the new plan does without it" for it in report.waiting}
-                report.plan = renewed
-                report.left_out = {
-                    name: why
-                    for name, why in {**dropped, **report.left_out}.items()
-                    if name not in {it.id for it in renewed.tasks}
-                }
+                report.take_up(renewed)
                 break
             if remedy == "skip":
                 report.leave_out(task.id, reason)
@@ -215,16 +211,22 @@ async def _try(task: Task, do: Do, report: Report, tries: int, context: Context)
         told = {**given, LAST_TRY: f"failed: {reason}"} if reason else given
         try:
             return Done(await do(context, task, told))
-        except Ended as end:
-            if end.final:
-                raise
-            reason = end.reason
-        except BridleError as error:
-            reason = error.message
-        except Exception as error:  # what does a task is foreign code, and its bug no reason to leave half of it
-            reason = f"{type(error).__name__}: {error}"
+        except Exception as error:
+            reason = _why(error)
         if lasting := await context.undo(context.own(begun)):
             report.lasting += lasting
             names = ", ".join(dict.fromkeys(it.tool for it in lasting))
             return Failed(f"{reason}; it is not tried again: nothing takes back {names}")
     return Failed(reason)
+
+
+def _why(error: Exception) -> str:
+    """Why what does a task, or mends it, failed: foreign code, whose bug is no reason to leave half of a plan.
+
+    Raises:
+        Ended: that ends the run, and is no failure of a task's.
+        JournalError: nothing of it can be written down: whoever else went on with the run answers for what was done.
+    """
+    if isinstance(error, JournalError) or (isinstance(error, Ended) and error.final):
+        raise error
+    return error.message if isinstance(error, BridleError) else f"{type(error).__name__}: {error}"

@@ -24,6 +24,7 @@ from bridle.card import ThinkingCard, thinking_in
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import ModelError
 from bridle.template import TemplateLimit, read_template, render
+from bridle.values import common
 
 Role = Literal["system", "user", "assistant", "tool"]
 Turn = dict[str, str]
@@ -58,17 +59,6 @@ class Message:
     """What the assistant thought before. The model sees it again only if its card says `replay`."""
     sources: frozenset[str] = frozenset()
     """The tools whose results it may depend on; none for what people and skills said of themselves."""
-
-
-def common(first: Sequence[object], second: Sequence[object]) -> int:
-    """How long a beginning two sequences of one type share."""
-    if second[: len(first)] == first:  # prompts mostly grow
-        return len(first)
-    low, high = 0, min(len(first), len(second))
-    while low < high:  # slices compare in C: halving beats a loop over thousands of items
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if first[low:middle] == second[low:middle] else (low, middle - 1)
-    return low
 
 
 def sources(messages: Iterable[Message]) -> frozenset[str]:

@@ -26,9 +26,10 @@ from bridle.journal import (
     last_prompt,
 )
 from bridle.journal.chain import GENESIS
-from bridle.prompt import Message, common
+from bridle.prompt import Message
 from bridle.tool import Observation
 from bridle.turn import Attempt
+from bridle.values import common
 
 
 class Recorder:

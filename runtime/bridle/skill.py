@@ -82,11 +82,12 @@ class Skill:
         """Its function.
 
         Raises:
-            SkillError: skill.py cannot be loaded, or has no `async def run(context)`.
+            SkillError: skill.py cannot be loaded, or has no `async def run(context)`; or it is another one by now.
         """
         if self.work is not None:
             return self.work
         if (steps := self.folder / "steps.yaml").is_file():
+            self._see_same(steps)
             return read_flow(steps)
         if self._module is None:
             return plain_loop().load()
@@ -124,6 +125,11 @@ class Skill:
             return ()
         return [*read_requests(self.folder), *(it.request for it in self.shots())]
 
+    def _see_same(self, path: Path) -> None:
+        """See that its files are what they were when it was read: it was trusted so, and only that is carried out."""
+        if digest_of(self.folder) != self.digest:
+            raise SkillError(f"{path} is not what it was when the skill was read")
+
     @cached_property
     def _module(self) -> ModuleType | None:
         """Its skill.py, carried out once; None if it has none.
@@ -134,8 +140,7 @@ class Skill:
         path = self.folder / "skill.py"
         if self.work is not None or not path.is_file():
             return None
-        if digest_of(self.folder) != self.digest:  # it was trusted as it was, and only that is carried out
-            raise SkillError(f"{path} is not what it was when the skill was read")
+        self._see_same(path)
         module = ModuleType(f"bridle_skill_{self.name.replace('-', '_')}")
         module.__file__ = str(path)
         sys.modules[module.__name__] = module

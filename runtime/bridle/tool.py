@@ -216,7 +216,8 @@ def tool(
         effect: what a second run would do; the careful answer, `unsafe`, is the default.
         name: the name the model sees; the function's own if not given.
         timeout: seconds after which a call is stopped; 30 if not given.
-        undo: takes back what a call did; of the call's arguments, its `result` and services it takes what it names.
+        undo: takes back what a call did; of the call's arguments, its `result` and services it takes what it names. It
+            is run again where a process was killed before it could say that it was done.
         doubt: says why a result is not to be believed (then the call failed); empty if it is.
         probe: of the call's arguments and services it takes what it names, the call's key above all, and gives what
             came of the call, or None if it was never made; a tool whose effect is `probe` needs one.

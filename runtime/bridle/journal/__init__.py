@@ -19,11 +19,12 @@ from bridle.journal.event import (
     Ruled,
     StepFailed,
     StepTaken,
+    UndoIntended,
     Undone,
 )
 from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, last_prompt, place_of, prompts
 from bridle.journal.store import Journal, RunSummary
-from bridle.journal.whole import Offered, RunEnded, RunJudged, RunStarted, Said, Status, Tokens, Way
+from bridle.journal.whole import Offered, RunAborted, RunEnded, RunJudged, RunStarted, Said, Status, Tokens, Way
 
 __all__ = [
     "Body",
@@ -46,6 +47,7 @@ __all__ = [
     "Prompted",
     "Returned",
     "Ruled",
+    "RunAborted",
     "RunEnded",
     "RunJudged",
     "RunStarted",
@@ -56,6 +58,7 @@ __all__ = [
     "StepFailed",
     "StepTaken",
     "Tokens",
+    "UndoIntended",
     "Undone",
     "Way",
     "beginning",

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, JsonValue
 
-from bridle.journal.whole import CONFIG, RunEnded, RunJudged, RunStarted, Tokens
+from bridle.journal.whole import CONFIG, RunAborted, RunEnded, RunJudged, RunStarted, Tokens
 
 Chosen: TypeAlias = tuple[float, float, str, float]
 """What a model made of one token that it chose: its probability, what the grammar took away, and the runner-up with its
@@ -213,6 +213,14 @@ class CallAnswered(_Body):
     """It failed, and may have been done all the same."""
 
 
+class UndoIntended(_Body):
+    """What a call did is about to be taken back; written to disk before it is."""
+
+    kind: Literal["undo.intended"] = "undo.intended"
+    key: str
+    tool: str
+
+
 class Undone(_Body):
     """What a call did was taken back, or could not be."""
 
@@ -254,9 +262,11 @@ Body: TypeAlias = (
     | Ruled
     | CallIntended
     | CallAnswered
+    | UndoIntended
     | Undone
     | Heard
     | Prompted
+    | RunAborted
     | RunEnded
     | RunJudged
 )

@@ -27,9 +27,10 @@ from bridle.journal.event import (
     Ruled,
     StepFailed,
     StepTaken,
+    UndoIntended,
     Undone,
 )
-from bridle.journal.whole import RunEnded, RunJudged, RunStarted
+from bridle.journal.whole import RunAborted, RunEnded, RunJudged, RunStarted
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Past:
         self._heard: dict[str, Heard] = {}
         self._calls: dict[str, Made] = {}
         self._undone: dict[str, Undone] = {}
+        self._undoing = set[str]()
+        self.aborted: RunAborted | None = None
+        """It came to nothing, and what it did was being taken back."""
         self._told: dict[tuple[str, str], Body] = {}
         self._met = set[tuple[str, str]]()
         self._prompted: dict[str, list[str]] = {}
@@ -93,8 +97,12 @@ class Past:
                 self._calls[place_of(key)] = Made(body, None, before.begun + 1 if before else 1)
             case CallAnswered(key=key) if place_of(key) in self._calls:
                 self._calls[place_of(key)] = replace(self._calls[place_of(key)], answer=body)
+            case UndoIntended(key=key):
+                self._undoing.add(place_of(key))
             case Undone(key=key):
                 self._undone[place_of(key)] = body
+            case RunAborted():
+                self.aborted = body
             case Counted() | Noted() | Delegated() | Returned() | Ruled() | Kept() | StepFailed():
                 self._told[body.kind, body.path] = body
             case _:
@@ -141,11 +149,15 @@ class Past:
         """Whether all takings of a step that was taken several times are recorded."""
         return ("counted", path) in self._told
 
+    def undoing(self, place: str) -> bool:
+        """Whether it was begun to take a call back."""
+        return place in self._undoing
+
     def undone(self, place: str) -> Undone | None:
         """How a call was taken back, if it was."""
         return self._undone.get(place)
 
-    def has_told(self, body: Noted | Delegated | Returned | Ruled | StepFailed) -> bool:
+    def has_told(self, body: Noted | Delegated | Returned | Ruled) -> bool:
         """Whether it was said before."""
         return self._telling(body.kind, body.path) is not None
 
@@ -224,6 +236,16 @@ def ending(events: Sequence[Event]) -> RunEnded | None:
 def last_own(events: Sequence[Event]) -> Event:
     """The last event of a run itself, whatever was said of it later."""
     return next(event for event in reversed(events) if not isinstance(event.body, RunJudged))
+
+
+def asked_of(place: str, exactly: str) -> str:
+    """Where a person is asked whether a call may be made, which the digest names."""
+    return f"{APPROVAL}{place}.{exactly}"
+
+
+def approved_at(path: str) -> str:
+    """The place of the call that a person was asked about there."""
+    return path.removeprefix(APPROVAL).rpartition(".")[0]
 
 
 def place_of(key: str) -> str:

@@ -105,6 +105,14 @@ class RunStarted(_Body):
     """The run that it is a copy of up to a place, and the place: `20261121-101500-abcdef at act#2`."""
 
 
+class RunAborted(_Body):
+    """A run came to nothing, and what it did is about to be taken back; written to disk before it is."""
+
+    kind: Literal["run.aborted"] = "run.aborted"
+    status: Status
+    reason: str
+
+
 class RunEnded(_Body):
     """A run ended, or waits for a person."""
 

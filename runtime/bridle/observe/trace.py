@@ -24,6 +24,7 @@ from bridle.journal import (
     Prompted,
     Returned,
     Ruled,
+    RunAborted,
     RunEnded,
     RunJudged,
     RunStarted,
@@ -31,6 +32,7 @@ from bridle.journal import (
     Status,
     StepFailed,
     StepTaken,
+    UndoIntended,
     Undone,
 )
 from bridle.observe.progress import arguments, shorten
@@ -74,7 +76,7 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
             case Returned():
                 value = shorten(json.dumps(body.value, ensure_ascii=False), 400)
                 _home(given, f"{body.path}/", tree).add(f"[dim]{event.number}[/]   [green]{escape(value)}[/]")
-            case Counted():
+            case Counted() | UndoIntended():
                 pass
             case Kept():
                 value = shorten(json.dumps(body.value, ensure_ascii=False), 400)
@@ -106,6 +108,8 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 _home(given, body.path, tree).add(f"[dim]{event.number}[/] told at {body.path}: {escape(body.text)}")
             case Heard():
                 tree.add(f"[dim]{event.number}[/] asked: {escape(body.question)}\n  [cyan]{escape(body.text)}[/]")
+            case RunAborted():
+                tree.add(f"[dim]{event.number}[/] [red]given up:[/] {escape(body.reason)}; what it did is taken back")
             case RunEnded():
                 tree.add(_ending(body))
             case RunJudged():

@@ -18,6 +18,8 @@ from bridle.tool import Service
 
 KEPT = ".bridle/before"
 """The folder of what files were before they were written."""
+PUT_BACK = b"="
+"""What is kept of a file that is what it was again."""
 FILE_LIMIT = 4 * 1024 * 1024
 """Bytes: larger files are neither read nor searched."""
 
@@ -133,7 +135,8 @@ class Workspace(Service):
             self.write_bytes(self.name(kept), (b"+" + path.read_bytes()) if path.is_file() else b"-")
 
     def put_back(self, key: str, name: str, written: bytes) -> None:
-        """Make a file what it was before it was written.
+        """Make a file what it was before it was written. Whoever was stopped in the middle does it again: what is kept
+        says then that it was done, or the file is what it was.
 
         Raises:
             ToolError: it is something else by now, or nothing was kept.
@@ -141,14 +144,16 @@ class Workspace(Service):
         path, kept = self.path(name), self._kept(key)
         if not kept.is_file():
             raise ToolError(f"what {name} was before is not known")
-        if not path.is_file() or path.read_bytes() != written:
+        before, now = kept.read_bytes(), b"+" + path.read_bytes() if path.is_file() else b"-"
+        if before == PUT_BACK:
+            return
+        if now not in (before, b"+" + written):
             raise ToolError(f"{name} was changed since, and is left as it is")
-        before = kept.read_bytes()
         if before.startswith(b"+"):
             self.write_bytes(name, before[1:])
         else:
-            path.unlink()
-        kept.unlink()
+            path.unlink(missing_ok=True)
+        self.write_bytes(self.name(kept), PUT_BACK)
 
     def _kept(self, key: str) -> Path:
         return self.root / KEPT / hashlib.sha256(key.encode()).hexdigest()[:32]

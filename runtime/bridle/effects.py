@@ -1,0 +1,222 @@
+"""What a run does in the world, each within its bounds and its policy, journaled as it comes: calls, once and for all;
+questions to its person; and what is taken back.
+
+What the record has from before is not done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridle.approval import settle
+from bridle.bounds import Astray, Bounds, CallMade, Ended
+from bridle.gate import Gate
+from bridle.grammar.action import Call
+from bridle.grammar.keywords import Schema
+from bridle.how import StepSettings
+from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
+from bridle.journal.replay import APPROVAL, DOUBT
+from bridle.person import Person
+from bridle.policy import PolicyError
+from bridle.record import Recorder
+from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool, render
+from bridle.turn import Progress
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The world, as a run under way meets it."""
+
+    recorder: Recorder
+    gate: Gate
+    settings: StepSettings
+    services: Mapping[type[Service], Service]
+    person: Person = field(default_factory=Person)
+    listen: Callable[[Progress], None] | None = None
+    """Hears signs of life, on the engine's thread."""
+    past: Past = field(default_factory=Past)
+    """What the run did before."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """What it has spent of what it may."""
+        return self.gate.bounds
+
+    def allowed(
+        self,
+        path: str,
+        tools: Sequence[Tool],
+        skill: str,
+        schemas: Mapping[str, Schema],
+        sources: Collection[str] = (),
+    ) -> dict[str, Schema]:
+        """What the policy leaves of the arguments of some tools to a skill that has read what came of others, its
+        sources; those that it takes away are left out."""
+        verdicts = {it.name: self.gate.verdict(it, skill, sources) for it in tools if it.name in schemas}
+        if all(it.plain for it in verdicts.values()):
+            return dict(schemas)
+        self.tell(Ruled(path=path, verdicts={name: str(it) for name, it in verdicts.items() if not it.plain}))
+        return self.gate.left(schemas, verdicts)
+
+    async def call(
+        self, place: str, call: Call, tool: Tool, skill: str = "", sources: Collection[str] = ()
+    ) -> Observation:
+        """Make a call: the intent first and durably, then the effect, then what came of it. `place` is where in the run
+        it stands; with the run, it names the call for ever. `sources` are the tools whose results its arguments may
+        depend on.
+
+        A call that was begun before, and of which nobody knows what came, is made again where that does no harm, or the
+        world is asked (`Effect`); else a person.
+
+        Raises:
+            Ended: a bound of the run is met: the tool was used too often, say. Or the person has to be asked.
+            Astray: another call was made there before.
+        """
+        await self.left()
+        begun, made = time.monotonic(), self.past.call(place)
+        if made is not None:
+            call = self._as_then(place, call, tool, made)
+        else:
+            try:
+                if refused := self.past.refused(place):
+                    raise PolicyError(refused)
+                verdict = self.gate.verdict(tool, skill, sources, "ask")
+                call = await self.gate.passed(place, call, tool, verdict, self.hear)
+            except PolicyError as error:
+                self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
+                return Observation(False, error.message, f"error: {error.message}")
+        self.bounds.use(tool.name)
+        key = made.intent.key if made is not None else f"{self.recorder.run}/{place}"
+        if made is None:
+            self.recorder.intent(key, call, tool.effect, sources)
+        if made is not None and made.answer is not None:
+            answer = made.answer
+            seen = Observation(answer.ok, answer.result, answer.text, answer.seconds, open=answer.open)
+        else:
+            services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
+            seen = None
+            if made is not None:
+                seen = await settle(call, tool, services, self.hear, f"{DOUBT}{place}.{made.begun}", self.past)
+                if seen is None and tool.effect is Effect.UNSAFE:  # a word that it was not done is for this once alone
+                    self.recorder.intent(key, call, tool.effect, sources)
+            try:
+                seen = seen or await self._made(call, tool, services)
+            except asyncio.CancelledError:  # it may have been done: whoever takes back has to know of it
+                self.bounds.calls.append(CallMade(tool, call.args, None, False, key, place, open=True))
+                raise
+            self.recorder.outcome(key, tool.name, seen)
+        when = begun if made is None else float("-inf")
+        self.bounds.calls.append(CallMade(tool, call.args, seen.value, seen.ok, key, place, when, seen.open))
+        return seen
+
+    async def left(self) -> None:
+        """See that there is something left; a skill that stops at nothing can be stopped here.
+
+        Raises:
+            Ended: there is not.
+        """
+        try:
+            self.bounds.left()
+        except Ended:
+            await asyncio.sleep(0)
+            raise
+
+    def _as_then(self, place: str, call: Call, tool: Tool, made: Made) -> Call:
+        """A call that was let pass before, as it was: what was ruled then is not ruled anew.
+
+        Raises:
+            Astray: it is another one.
+        """
+        if made.intent.tool != call.tool:
+            raise Astray(f"call {place}", f"it is {call.tool} now, and was {made.intent.tool}")
+        if (known := self.past.heard(self.gate.asked(place, call))) is not None:
+            call = self.gate.settle(call, tool, known.text)
+        if made.intent.args != dict(call.args):
+            raise Astray(f"call {place}", f"the arguments of {call.tool} are not what they were")
+        return call
+
+    async def _made(self, call: Call, tool: Tool, services: Mapping[type[Service], Service]) -> Observation:
+        """What comes of a call, or came of the same a moment ago."""
+        if tool.cache and (same := self.bounds.same(call, tool.cache)) is not None:
+            return Observation(True, same.result, render(same.result), cached=True)
+        try:
+            with self.bounds.waiting():
+                return await tool.call(call.args, services)
+        finally:
+            if tool.effect is not Effect.PURE:
+                self.bounds.changed = time.monotonic()
+
+    async def take_back(self, calls: Sequence[CallMade]) -> list[CallMade]:
+        """Take back what calls did, the last first: each intent first and durably, then the effect, then its outcome.
+        Given back are those that nothing takes back, or that failed to be.
+
+        Calls of tools that only look did nothing, nor did those that failed, unless they may have been done all the
+        same.
+        """
+        lasting: list[CallMade] = []
+        for made in reversed([it for it in calls if (it.ok or it.open) and it.key not in self.bounds.undone]):
+            if made.by.effect is Effect.PURE:
+                continue
+            done = self.past.undone(made.place)
+            if done is None:
+                if not self.past.undoing(made.place):
+                    self.recorder.event(UndoIntended(key=made.key, tool=made.tool), durable=True)
+                known = {**self.services, CallKey: CallKey(made.key)}
+                with self.bounds.waiting():
+                    seen = await made.by.take_back(made.args, made.result, known)
+                self.bounds.changed = time.monotonic()
+                done = Undone(key=made.key, tool=made.tool, ok=seen.ok, text=seen.text)
+                self.recorder.event(done)
+            if done.ok:
+                self.bounds.undone.add(made.key)
+            else:
+                lasting.append(made)
+        return lasting
+
+    async def hear(self, path: str, question: str, status: Status = Status.PAUSED, within: float | None = None) -> str:
+        """What the person says to a question; after more than `within` seconds it is not taken, and asked again.
+
+        Raises:
+            Ended: nobody is there to answer: the run waits.
+            Astray: another question was asked there before.
+        """
+        if (known := self.past.heard(path)) is not None:
+            same_question(path, known.question, question)
+            self._believe(path, known.text)
+            return known.text
+        with self.bounds.waiting():
+            answer, seconds = await self.person.answer(question)
+        if answer is None:
+            raise Ended(status, "it has a question", question)
+        if within is not None and seconds > within:
+            raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
+        self.recorder.event(Heard(path=path, question=question, text=answer))
+        self._believe(path, answer)
+        return answer
+
+    def _believe(self, path: str, said: str) -> None:
+        """Trust the words of a person; not those why a call may not be made."""
+        if not path.startswith((DOUBT, APPROVAL)):
+            self.gate.people.append(said)
+
+    def tell(self, body: Noted | Delegated | Returned | Ruled) -> None:
+        """Journal what a skill says of itself, once."""
+        if not self.past.has_told(body):
+            self.recorder.event(body)
+
+    def _hears(self, text: str, done: int, total: int) -> None:
+        if self.listen is not None:
+            self.listen(Progress("calling", text, done, total))
+
+
+def same_question(path: str, before: str, now: str) -> None:
+    """See that at a place the same is asked as before.
+
+    Raises:
+        Astray: it is not.
+    """
+    if before and before != now:  # older journals do not say what was asked
+        raise Astray(path, "what is asked there is not what was asked then")
