@@ -66,6 +66,7 @@ def sessions(tokenizer: Tokenizer, count: int, seed: int, world: World = SEEN) -
 
 
 def _session(maker: Maker) -> list[Segment]:
+    maker.values.vary()
     if maker.values.chance(1 / 4):
         return maker.verb()
     return maker.session() if maker.values.chance(0.75) else maker.session(turns=6, share_full=0.6)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, Literal
 
 from frames import Half, sentence, words
@@ -90,6 +91,38 @@ PARAMETERS: dict[Half, tuple[tuple[str, str], ...]] = {
         ("priority", "choice"),
         ("quality", "choice"),
         ("kind", "choice"),
+        ("model", "code"),
+        ("token", "code"),
+        ("plate", "code"),
+        ("barcode", "code"),
+        ("sender", "name"),
+        ("author", "name"),
+        ("manager", "name"),
+        ("driver", "name"),
+        ("theme", "word"),
+        ("brand", "word"),
+        ("channel", "word"),
+        ("material", "word"),
+        ("subject", "phrase"),
+        ("topic", "phrase"),
+        ("slogan", "phrase"),
+        ("summary", "phrase"),
+        ("width", "number"),
+        ("height", "number"),
+        ("distance", "number"),
+        ("seats", "number"),
+        ("copies", "number"),
+        ("rate", "decimal"),
+        ("length", "decimal"),
+        ("temperature", "decimal"),
+        ("deadline", "date"),
+        ("birthday", "date"),
+        ("start", "time"),
+        ("origin", "city"),
+        ("station", "city"),
+        ("town", "city"),
+        ("document", "file"),
+        ("attachment", "file"),
     ),
     "unseen": (
         ("angle", "number"),
@@ -180,7 +213,7 @@ def invent(values: Values, world: Half, beside: Collection[Invention] = ()) -> I
     if beside and values.chance(0.35):
         other = random.choice(list(beside))
         verb, thing = (other.verb, thing) if values.chance(0.5) else (verb, other.object)
-    parameters = tuple(random.sample(PARAMETERS[world], random.choice([0, 1, 1, 1, 2, 2, 3])))
+    parameters = _parameters(values, world)
     name = random.choice(
         [f"{verb}_{thing}", f"{verb}_{thing}", f"{verb}_{thing}", f"{thing}_{verb}", f"{verb}{thing.capitalize()}"]
     )
@@ -205,6 +238,16 @@ def invent(values: Values, world: Half, beside: Collection[Invention] = ()) -> I
         inner: dict[str, Any] = {it: (kinds[it], ...) for it in others}
         kinds = {first: kinds[first], group: create_model(group.capitalize(), **inner)}
     return Invention(_make(name, about, kinds), verb, thing, told, group)
+
+
+def _parameters(values: Values, world: Half) -> tuple[tuple[str, str], ...]:
+    """Names and kinds; of the seen half some have names that nobody has seen, so that names are read as well."""
+    known = values.random.sample(PARAMETERS[world], values.random.choice([0, 1, 1, 1, 2, 2, 3]))
+    named: dict[str, str] = {}
+    for name, kind in known:
+        made_up = values.made_up() if world == "seen" and values.chance(0.2) else name
+        named[name if iskeyword(made_up) or made_up in named else made_up] = kind
+    return tuple(named.items())
 
 
 def ask_for(values: Values, invention: Invention, drawn: dict[str, str], half: Half) -> str:

@@ -80,8 +80,6 @@ def main() -> None:
     else:
         build_copying(model)
     train(model, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
-    if options.begin:
-        onward.mix(model, options.begin)
     whole, card = options.work / "colt-f32.gguf", HERE.parent / "card.toml"
     if options.improve:
         export.export(model.cpu(), path, whole)
@@ -94,6 +92,8 @@ def main() -> None:
             begin_again(options.work / "checkpoint.pt", options.work / "improved.pt")
             beside = Random(7).sample(examples, min(len(examples), 2 * len(right)))
             train(model, [*right, *beside], examples[:1], plan, options.work / "improved.pt")
+    if options.begin:
+        onward.mix(model, options.begin)
     export.export(model.cpu(), path, whole)
     texts = ["".join(part.text for part in Maker(77).session()) for _ in range(200)]
     difference = export.check(model.eval(), whole, examples[:60], words, [*texts, *ODD])

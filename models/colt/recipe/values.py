@@ -6,7 +6,7 @@ names, places and nouns; numbers, dates and times are drawn from everywhere in b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from random import Random
 
 from frames import Half, words
@@ -27,9 +27,12 @@ class Lexicon:
 
 LEXICONS: dict[Half, Lexicon] = {
     "seen": Lexicon(
-        onsets=words("b br c d dr f fr g gl gr h j k l m n p pr r s st t tr v z th wh qu x y"),
-        vowels=words("a e i o u ai ea oo ee ou"),
-        codas=("", "", "", "", "n", "r", "l", "s", "m", "t", "k", "nd", "st", "x", "w", "ng"),
+        onsets=words(
+            "b br c d dr f fr g gl gr h j k l m n p pr r s st t tr v z th wh qu x y bl ph gh kr dw vr gw ts zl mw ny "
+            "rh ps dj"
+        ),
+        vowels=words("a e i o u ai ea oo ee ou ae ia uo eu iu ua eo"),
+        codas=("", "", "", "", "", "", *words("n r l s m t k nd st x w ng p d f g rd ff lt th mp rk")),
         cities=words(
             "Paris London Berlin Madrid Rome Oslo Tokyo Lima Cairo Delhi Boston Chicago Austin Dublin Vienna Prague "
             "Athens Seoul Sydney Toronto Lyon Milan Porto Geneva Zurich Munich Hamburg Warsaw Riga Helsinki Dakar "
@@ -85,7 +88,19 @@ class Values:
 
     def __init__(self, random: Random, world: Half) -> None:
         self.random = random
+        self.world: Half = world
         self.lexicon = LEXICONS[world]
+
+    def vary(self) -> None:
+        """From now on draw from a few words and syllables, or from all of them again. What a value begins with then
+        stands near by in others as well, as it does in what one person writes: copying has to look further back."""
+        whole = LEXICONS[self.world]
+        self.lexicon = (
+            whole if self.chance(0.4) else Lexicon(*(self._few(getattr(whole, it.name)) for it in fields(whole)))
+        )
+
+    def _few(self, options: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self.random.sample(options, min(len(options), self.random.randint(5, 18))))
 
     def pick(self, options: tuple[str, ...] | list[str]) -> str:
         """One of a few."""
