@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import laws
 from bridle.agent import Agent
-from bridle.catalogue import Catalogue, catalogue
+from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.errors import BridleError, JournalError, SkillError, ToolError
 from bridle.evals.scripted import scripted_model
@@ -23,6 +24,8 @@ from bridle.tool import CallKey, Service, Tool, tool
 from bridle.toolbox import TOOLBOX
 from bridle.toolbox.workspace import Workspace
 from crashes import Begun, Crash, Cut
+
+Work = Callable[[Context], Awaitable[str]]
 
 
 class Shop(Service):
@@ -54,21 +57,21 @@ def shout(what: str) -> str:
 TOOLS = [*TOOLBOX, sell, shout]
 
 
-def agent(journal: Journal, folder: Path, shop: Shop, skill: object, tools: Sequence[Tool] = TOOLS) -> Agent:
+def agent(journal: Journal, folder: Path, shop: Shop, work: Work, tools: Sequence[Tool] = TOOLS, **how: Any) -> Agent:
     return Agent(
         scripted_model([]),
         workspace=folder,
         journal=journal,
         tools=tools,
         services=[shop],
-        skill=skill if isinstance(skill, str) else skill_from(skill, name="works"),  # type: ignore[arg-type]
+        skill=skill_from(work, name="works"),
         settings=StepSettings(thinking=None, undo=True),
-        catalogue=shelf(),
+        **how,
     )
 
 
-def shelf() -> Catalogue:
-    return catalogue()
+def maybe(question: str) -> str:
+    return "perhaps"
 
 
 async def inner(context: Context) -> str:
@@ -119,7 +122,7 @@ def test_what_is_taken_back_is_taken_back_to_the_end(tmp_path: Path) -> None:
             assert difference(journal, whole.id, run) == "", cut
             laws.law_of_history(journal, run)
             skill = skill_from(comes_to_nothing, name="works")
-            assert replay(journal, run, tools=TOOLS, catalogue=shelf(), skill=skill) == "", cut
+            assert replay(journal, run, tools=TOOLS, catalogue=catalogue(), skill=skill) == "", cut
 
 
 def test_a_run_that_was_being_taken_back_does_nothing_anew(tmp_path: Path) -> None:
@@ -196,15 +199,12 @@ def test_who_lost_a_run_to_another_process_takes_nothing_back(tmp_path: Path, jo
         asked.append(question)
         if len(asked) == 1:
             with Journal(journal.path) as other:
-                one = agent(other, tmp_path, shop, work)
-                one._answer = meanwhile  # pyright: ignore[reportPrivateUsage]
+                one = agent(other, tmp_path, shop, work, answer=meanwhile)
                 assert (await one.go_on(journal.find("last"))).status is Status.DONE
         return "yes"
 
-    loser = agent(journal, tmp_path, shop, work)
-    loser._answer = meanwhile  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(JournalError, match="somebody else went on"):
-        loser.run("go")
+        agent(journal, tmp_path, shop, work, answer=meanwhile).run("go")
     assert list(shop.sold.values()) == ["a boat"]
 
 
@@ -218,8 +218,7 @@ def test_a_person_who_does_not_answer_is_not_asked_for_ever(tmp_path: Path) -> N
     with Begun(tmp_path / "journal.db") as crashing, pytest.raises(Crash):
         agent(crashing, tmp_path, shop, work).run("go")
     with Journal(tmp_path / "journal.db") as journal:
-        vague = agent(journal, tmp_path, shop, work)
-        vague._answer = lambda question: "perhaps"  # pyright: ignore[reportPrivateUsage]
+        vague = agent(journal, tmp_path, shop, work, answer=maybe)
         for _ in range(2):
             assert vague.resume(journal.find("last")).status is Status.IN_DOUBT
         sure = agent(journal, tmp_path, shop, work).resume(journal.find("last"), "yes")
