@@ -134,6 +134,21 @@ def test_errors_are_met(journal: Journal, tmp_path: Path) -> None:
     assert run("- fail: no way", [], tmp_path, journal).reason == "no way"
 
 
+def test_an_action_that_failed_is_met_where_somebody_wants_to(journal: Journal, tmp_path: Path) -> None:
+    lost = '{"tool": "weather", "args": {"city": "Nowhere"}}'
+    met = run("- act: weather\n  on error: [{return: 'met: {{ error }}'}]", [lost], tmp_path, journal)
+    assert (met.answer or "").startswith("met: steps.yaml, line 1, column 3: weather: error:")
+    told = run("- act: weather\n- act", [lost, '{"answer": "there is none"}'], tmp_path, journal)
+    assert told.answer == "there is none"
+
+
+@pytest.mark.parametrize("loop", ["while: '{{ True }}'", "for each: '{{ range(99999) }}'\n  as: n"])
+def test_a_loop_that_does_nothing_ends_with_the_time_of_its_run(journal: Journal, tmp_path: Path, loop: str) -> None:
+    steps = f"- {loop}\n  do: [{{set: {{a: 1}}}}]" + ("\n  most: 1000000000" if "while" in loop else "")
+    ended = run(steps, [], tmp_path, journal, limits=Limits(seconds=0.3))
+    assert (ended.status, ended.reason) == (Status.BUDGET, "it took longer than 0.3 s")
+
+
 def test_branches_and_tasks_given_away(journal: Journal, tmp_path: Path) -> None:
     steps = """
     - parallel:
@@ -176,6 +191,7 @@ def test_a_draft_is_verified(journal: Journal, tmp_path: Path) -> None:
       as: draft
     - verify: "{{ draft }}"
       criteria: Is it kind?
+      instructions: Be strict.
       as: review
     - until: "{{ review.passes }}"
       most: 3

@@ -15,7 +15,6 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
 from bridle.bounds import CallMade, Ended
-from bridle.brief import brief
 from bridle.conversation import Conversation
 from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import Delegate, Work
@@ -114,22 +113,26 @@ class Context(Conversation):
         return (await self._step("choose", Choice(list(options)), (), question, **how)).value
 
     async def decide(
-        self, question: str, options: Sequence[str] = ("yes", "no"), calibration: Calibration = PLAIN
+        self,
+        question: str,
+        options: Sequence[str] = ("yes", "no"),
+        calibration: Calibration = PLAIN,
+        **how: Unpack[How],
     ) -> Decision[str]:
         """Let the model weigh a few texts: the likeliest, how likely it is, and whether that is enough to act on.
 
-        Nothing is written; a first token is enough for most questions. A model behind a server, which tells no
-        probabilities, just chooses, and is never sure.
+        Nothing is written; a first token is enough for most questions. Where `thinking` is asked for, and from a model
+        behind a server, which tells no probabilities, an option is written instead, and is never sure.
 
         Raises:
             Ended: a bound of the run is met.
         """
-        path, form = self.path("decide"), Choice(list(options))
-        system = brief(self.instructions, (), form, None, terse=self.model.card.prompt.terse)
-        messages = [Message("system", system, sources=self.sources), *self.messages, Message("user", question)]
-        if (weighed := await self.course.weigh(path, messages, form, self.model, calibration)) is not None:
-            return weighed
-        chosen = await self.course.step(path, self._written(form, (), question), self.model)
+        path, form, model = self.path("decide"), Choice(list(options)), how.get("model", self.model)
+        if how.get("thinking") is None:
+            messages = self._written(form, (), question, **{**how, "thinking": None}).messages
+            if (weighed := await self.course.weigh(path, messages, form, model, calibration)) is not None:
+                return weighed
+        chosen = await self.course.step(path, self._written(form, (), question, **how), model)
         return Decision(chosen.value, None, (), False)
 
     async def extract(self, kind: type[T] | Mapping[str, JsonValue], question: str = "", **how: Unpack[How]) -> T:
@@ -145,16 +148,17 @@ class Context(Conversation):
             step = replace(step, sampling=replace(step.sampling, temperature=VARIED))
         return await self.course.vote(path, step, self.model, count)
 
-    async def verify(self, draft: str, criteria: str = "", *, critic: Writer | None = None) -> Review:
+    async def verify(self, draft: str, criteria: str = "", **how: Unpack[How]) -> Review:
         """Let a critic that did not write a draft look at it, and at nothing but the task and the criteria.
 
-        `critic` is another model; the same one, in a conversation of its own, if not given.
+        The critic is the `model` that is given; the same one, in a conversation of its own, if none is.
         """
         judge = self._branch("verify", f"{CRITIC}{criteria}", [Message("user", self.task)])
-        judge.model = critic or self.model
-        return await judge.extract(Review, f"The draft:\n{draft}\n\nWhat is wrong with it?")
+        return await judge.extract(Review, f"The draft:\n{draft}\n\nWhat is wrong with it?", **how)
 
-    async def quarantine(self, text: str, kind: type[T] | Mapping[str, JsonValue], question: str = "") -> T:
+    async def quarantine(
+        self, text: str, kind: type[T] | Mapping[str, JsonValue], question: str = "", **how: Unpack[How]
+    ) -> T:
         """Let the model read a text that nobody vouches for, and nothing else, without tools, and fill in a type that
         has no room for words (`bridle.grammar.finite`): what it says can be no instruction, so that this conversation
         does not depend on the text.
@@ -169,7 +173,7 @@ class Context(Conversation):
                 hint="quarantine fills in choices, truth values, numbers and days",
             )
         reader = self._branch("quarantine", "", [Message("user", text)])
-        return await reader.extract(kind, question)
+        return await reader.extract(kind, question, **how)
 
     @overload
     async def call(self, call: Call, /) -> Observation: ...

@@ -6,10 +6,13 @@ condition is an expression, as `{{ n > 3 }}`, or a question, which the model dec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
+
+from typing_extensions import Unpack
 
 from bridle.bounds import Ended
 from bridle.context import Context
@@ -114,7 +117,10 @@ class _Run:
         action = await self.context.act(self._text(step) or None, **self._how(step))
         match action:
             case Call():
-                return (await self.context.call(action)).value
+                seen = await self.context.call(action)
+                if not seen.ok and "on error" in step.blocks:  # else the model, which is told, sees to it
+                    raise SkillError(f"{step.place}: {action.tool}: {seen.text}")
+                return seen.value
             case Ask(question):
                 return await self.context.ask(question)
             case Answer(text):
@@ -128,7 +134,7 @@ class _Run:
         return chosen
 
     async def decide(self, step: Step) -> bool:
-        yes = await self._holds(step.what, step)
+        yes = await self._holds(step.what, step, **self._how(step))
         await self.block(step.blocks.get("yes" if yes else "no", ()))
         return yes
 
@@ -138,7 +144,8 @@ class _Run:
         return await self.context.extract(schema, question, **self._how(step))
 
     async def verify(self, step: Step) -> Any:
-        return await self.context.verify(self._text(step), str(self._fill(step.options.get("criteria", ""), step)))
+        criteria = str(self._fill(step.options.get("criteria", ""), step))
+        return await self.context.verify(self._text(step), criteria, **self._how(step))
 
     async def call(self, step: Step) -> Any:
         seen = await self.context.call(self._text(step), **self._fill(step.options.get("with", {}), step))
@@ -176,6 +183,7 @@ class _Run:
     async def loop(self, step: Step) -> None:
         most, due = int(self._fill(step.options.get("most", MOST), step)), step.verb == "while"
         for _ in range(most):
+            await self._give_way()
             if await self._holds(step.what, step) is not due:
                 return
             await self.block(step.blocks["do"])
@@ -187,6 +195,7 @@ class _Run:
         if isinstance(items, str) or not hasattr(items, "__iter__"):
             raise SkillError(f"{step.place}: 'for each' needs a list, not {render(items)[:80]!r}")
         for item in items:
+            await self._give_way()
             self.variables[str(step.options["as"])] = item
             await self.block(step.blocks["do"])
 
@@ -216,11 +225,16 @@ class _Run:
     async def fail(self, step: Step) -> None:
         raise SkillError(self._text(step))
 
-    async def _holds(self, condition: Any, step: Step) -> bool:
+    async def _give_way(self) -> None:
+        """Let others have a turn, and stop where the run has to: a loop may do nothing that would."""
+        await asyncio.sleep(0)
+        self.context.bounds.left()
+
+    async def _holds(self, condition: Any, step: Step, **how: Unpack[How]) -> bool:
         """An expression, or a question that the model decides."""
         if is_expression(condition):
             return bool(self._fill(condition, step))
-        return (await self.context.decide(str(self._fill(condition, step)))).option == "yes"
+        return (await self.context.decide(str(self._fill(condition, step)), **how)).option == "yes"
 
 
 def _names(text: str) -> frozenset[str]:
@@ -232,9 +246,9 @@ _VERBS: Mapping[str, tuple[Verb, Callable[[_Run, Step], Awaitable[Any]]]] = {
     "reply": (Verb(HOW, bare=True), _Run.reply),
     "act": (Verb(HOW, bare=True), _Run.act),
     "choose": (Verb(HOW | {"from"}, branches="when"), _Run.choose),
-    "decide": (Verb(blocks=_names("yes no")), _Run.decide),
+    "decide": (Verb(HOW, blocks=_names("yes no")), _Run.decide),
     "extract": (Verb(HOW | {"question"}), _Run.extract),
-    "verify": (Verb(_names("criteria")), _Run.verify),
+    "verify": (Verb(HOW | {"criteria"}), _Run.verify),
     "call": (Verb(_names("with")), _Run.call),
     "ask": (Verb(_names("type")), _Run.ask),
     "delegate": (Verb(_names("task tools"), needed=_names("task")), _Run.delegate),
