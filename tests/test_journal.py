@@ -88,6 +88,9 @@ def test_no_runs_is_said(journal: Journal) -> None:
         "DELETE FROM event WHERE number = 4",
         "UPDATE event SET hash = previous WHERE number = 5",
         "UPDATE event SET number = number + 100 WHERE number >= 7",
+        "UPDATE event SET kind = 'noted' WHERE number = 8",
+        "UPDATE event SET body = '{' WHERE number = 2",
+        "DELETE FROM event WHERE number = 1",
     ],
 )
 def test_an_edit_breaks_the_chain(journal: Journal, edit: str) -> None:
@@ -96,6 +99,7 @@ def test_an_edit_breaks_the_chain(journal: Journal, edit: str) -> None:
     with sqlite3.connect(journal.path) as other:
         other.execute(edit)
     assert journal.verify("a") != ""
+    assert journal.everything() == ["a"], "a run without its beginning is not listed, and is looked at all the same"
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:

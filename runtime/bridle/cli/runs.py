@@ -120,7 +120,7 @@ def verify_run(
         stdout().print(f"{found.run}: {len(found.events)} events, whole; {signed}", highlight=False)
         return
     with Journal(settings().journal) as journal:
-        names = journal.names() if run == "all" else [journal.find(run)]
+        names = journal.everything() if run == "all" else [journal.find(run)]
         wrong = {name: why for name in names if (why := journal.verify(name))}
     if wrong:
         told = "; ".join(f"{name}: {why}" for name, why in wrong.items())

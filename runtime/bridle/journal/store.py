@@ -37,6 +37,11 @@ SELECT {} FROM event WHERE kind = 'kept' AND body ->> 'layer' = 'global' AND bod
   AND NOT (body ->> 'read') ORDER BY at DESC, run DESC, number DESC LIMIT 1
 """
 """What was kept last for all runs under the name of a type."""
+WHOLE = """
+SELECT number, at, body, previous, hash, CASE WHEN json_valid(body) THEN kind IS body ->> 'kind' ELSE 0 END
+  FROM event WHERE run = ? ORDER BY number
+"""
+"""All of a run, each event with whether its kind is that of its body, which alone is in the chain."""
 VERSION = 1
 
 
@@ -151,6 +156,11 @@ class Journal:
             rows = list(self._db.execute(query, (limit,)))
         return [_summary(str(run), str(at), str(started), ended) for run, at, started, ended in rows]
 
+    def everything(self) -> list[str]:
+        """The ids of all runs of which anything is left, also without their beginning."""
+        with self._writing(f"the journal {self.path} cannot be read"):
+            return [str(row[0]) for row in self._db.execute("SELECT DISTINCT run FROM event")]
+
     def names(self) -> list[str]:
         """The ids of all runs, newest first."""
         query = "SELECT run FROM event WHERE kind = 'run.started' ORDER BY at DESC, run DESC"
@@ -218,15 +228,11 @@ class Journal:
         """What is wrong with a run's chain, naming the event; the empty string if nothing is."""
         previous = GENESIS
         with self._writing(f"the journal {self.path} cannot be read"):
-            rows = list(
-                self._db.execute(
-                    "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number", (run,)
-                )
-            )
-        for place, (number, at, body, before, own) in enumerate(rows, 1):
+            rows = list(self._db.execute(WHOLE, (run,)))
+        for place, (number, at, body, before, own, same) in enumerate(rows, 1):
             if number != place:
                 return f"event {place} is missing"
-            if before != previous or own != chain(run, place, str(at), str(body), str(before)):
+            if not same or before != previous or own != chain(run, place, str(at), str(body), str(before)):
                 return f"event {place} was changed"
             previous = str(own)
         return ""
