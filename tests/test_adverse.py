@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from bridle.agent import Agent
+from bridle.bounds import Limits
 from bridle.catalogue import PLACE, Trust, catalogue
 from bridle.context import Context
 from bridle.errors import BridleError, JournalError, SkillError, ToolError
@@ -23,7 +25,8 @@ from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
 from bridle.grammar.observed import Observed
 from bridle.how import StepSettings
-from bridle.journal import Heard, Journal, Status, StepFailed
+from bridle.journal import Heard, Journal, Pending, Status, StepFailed, ending
+from bridle.person import Question
 from bridle.plan import Plan, Remedy, Report, Task, carry_out
 from bridle.policy import Policy
 from bridle.replay import replay
@@ -31,7 +34,7 @@ from bridle.route import route
 from bridle.run import Run
 from bridle.skill import read_skill, skill_from
 from bridle.tool import tool
-from crashes import Begun, Crash
+from crashes import Begun, Crash, Cut
 
 Work = Callable[[Context], Awaitable[str]]
 DONE = list[str]()
@@ -489,3 +492,100 @@ def test_words_of_tools_are_no_markup(bridle: Any, tmp_path: Path) -> None:
     folder = _skill(tmp_path / "sick", "sick", "async def run(context):\n    raise ValueError('[/etc] [red]')\n")
     failed = bridle("run", "--skill", str(folder), "go")
     assert (failed.code, "ValueError: [/etc] [red]" in failed.err) == (1, True)
+
+
+def test_a_front_end_is_told_which_call_it_is_asked_about(tmp_path: Path, journal: Journal) -> None:
+    """There and then, in what came of the run, and in the journal."""
+    asked = list[Question]()
+
+    def listen(question: Question) -> None:
+        asked.append(question)
+
+    waiting = agent(journal, tmp_path, pays, policy=ASK, answer=listen).run("go")
+    pending = Pending(tool="pay", args={"amount": 1, "to": "Bo"}, effect="unsafe", seconds=ASK.approval_seconds)
+    assert [it.pending for it in asked] == [waiting.pending] == [pending]
+    ended = ending(journal.events(waiting.id))
+    assert ended is not None
+    assert ended.pending == pending
+    assert waiting.as_json()["pending"] == pending.model_dump()
+
+
+def test_what_was_allowed_long_ago_is_asked_about_again(tmp_path: Path) -> None:
+    """An answer that was written down, and no call behind it: the process was killed, and is taken up too late."""
+    for seconds, times in ((60.0, 1), (0.05, 2)):
+        policy, asked = ASK.model_copy(update={"approval_seconds": seconds}), list[str]()
+
+        def allows(question: str, asked: list[str] = asked) -> str:
+            asked.append(question)
+            return "yes"
+
+        path = tmp_path / f"{times}.db"
+        with Cut(path, 2) as crashing, pytest.raises(Crash):
+            agent(crashing, tmp_path, pays, policy=policy, answer=allows).run("go")
+        time.sleep(0.1)
+        with Journal(path) as journal:
+            run = journal.find("last")
+            assert isinstance(journal.events(run)[-1].body, Heard)
+            done = agent(journal, tmp_path, pays, policy=policy, answer=allows).resume(run)
+            assert (done.status, len(asked)) == (Status.DONE, times)
+            assert comes_to_the_same(journal, done, pays)
+
+
+def test_always_holds_for_the_rules_that_had_it_asked(tmp_path: Path, journal: Journal) -> None:
+    """Not for those that come after something was read."""
+    rules = [{"tools": ["pay"], "then": "ask"}, {"tools": ["pay"], "after": ["look"], "then": "ask"}]
+    policy, asked = Policy.model_validate({"rule": rules}), list[str]()
+
+    def always(question: str) -> str:
+        asked.append(question)
+        return "always"
+
+    async def work(context: Context) -> str:
+        """Pay, look, pay."""
+        for amount in (1, 2):
+            await context.call("pay", amount=amount, to="Bo")
+        await context.call("look")
+        for amount in (3, 4):
+            await context.call("pay", amount=amount, to="Bo")
+        return "done"
+
+    run = agent(journal, tmp_path, work, policy=policy, answer=always).run("go")
+    assert [it.partition(": ")[2][:2] for it in asked] == ["1,", "3,"]
+    assert comes_to_the_same(journal, run, work)
+
+
+def test_a_run_that_is_taken_up_has_the_time_that_it_had_left(tmp_path: Path, journal: Journal) -> None:
+    """What it waited for a person does not count."""
+
+    async def work(context: Context) -> str:
+        """Take long, again and again."""
+        for number in range(9):
+            await context.call("rest")
+            await context.ask(f"Shall I go on ({number})?")
+        return "rested"
+
+    @tool(effect="pure")
+    async def rest() -> str:
+        """Rest."""
+        await asyncio.sleep(0.3)
+        return "rested"
+
+    def one() -> Agent:
+        return Agent(
+            scripted_model([]),
+            workspace=tmp_path,
+            journal=journal,
+            tools=[rest],
+            skill=skill_from(work, name="works"),
+            settings=StepSettings(thinking=None),
+            limits=Limits(seconds=0.8),
+        )
+
+    waiting = one().run("go")
+    time.sleep(0.6)
+    waiting = one().resume(waiting.id, "yes")
+    assert waiting.status is Status.PAUSED
+    waiting = one().resume(waiting.id, "yes")  # a call that was begun in time comes to its end
+    assert waiting.status is Status.PAUSED
+    ended = one().resume(waiting.id, "yes")
+    assert (ended.status, ended.reason) == (Status.BUDGET, "it took longer than 0.8 s")

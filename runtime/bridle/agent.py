@@ -52,7 +52,7 @@ from bridle.journal import (
     last_own,
 )
 from bridle.journal.store import new_run
-from bridle.person import Ask, Letter, Person
+from bridle.person import Ask, Letter, Person, Question
 from bridle.prompt import Message
 from bridle.recall import recall
 from bridle.record import Recorder, told
@@ -258,7 +258,7 @@ class Agent:
         limits = self.limits.within(policy.steps, policy.tokens, policy.seconds)
         course = Course(
             recorder,
-            Gate(Bounds(limits), policy, [task]),
+            Gate(Bounds(limits, time.monotonic() - past.seconds), policy, [task]),
             self.settings,
             self._services,
             Person(self._answer, letter),
@@ -323,10 +323,12 @@ class Agent:
         seconds = time.monotonic() - context.bounds.started
         if status is Status.BUDGET:
             answer = f"Not finished: {reason}. {context.bounds.so_far()}"
+        pending = question.pending if isinstance(question, Question) else None
         ended = RunEnded(
             status=status,
             answer=answer,
             question=question,
+            pending=pending,
             reason=reason,
             undone=undone,
             steps=context.bounds.steps,
@@ -339,6 +341,7 @@ class Agent:
             status=status,
             answer=answer,
             question=question,
+            pending=pending,
             reason=reason,
             skill=self.skill.name,
             model=self.model.name,

@@ -11,24 +11,26 @@ from typing import TypeAlias
 from bridle.bounds import Ended
 from bridle.errors import ToolError
 from bridle.grammar.action import Call
-from bridle.journal import Past, Status
+from bridle.journal import Past, Pending, Status
+from bridle.person import Question
 from bridle.policy import PolicyError
 from bridle.tool import Effect, Observation, Service, Tool
 
 ASKED = 3
 """Times that a person is asked who does not answer the question."""
-Hear: TypeAlias = Callable[[str, str, Status], Awaitable[str]]
+Hear: TypeAlias = Callable[[str, Question, Status], Awaitable[str]]
 """Asks the person, at a place; `bridle.bounds.Ended` with that status where nobody is there."""
 _YES = re.compile(r"(?:yes|y|always)[.!]?", re.IGNORECASE)
 _NO = re.compile(r"(?:no|n)\b[\s,:;.!]*", re.IGNORECASE)
 _CAME_TO = re.compile(r"it came to\b[\s:]*(?=\S)", re.IGNORECASE)
 
 
-def question(call: Call, tool: Tool) -> str:
-    """What the person is asked before a call is made."""
-    return (
+def question(call: Call, tool: Tool, seconds: float | None) -> Question:
+    """What the person is asked before a call is made; an answer is good for so many seconds."""
+    return Question(
         f"{tool.name} {arguments(call)} ({tool.effect}): shall it be done? "
-        "(yes, always, no and why, or other arguments as JSON)"
+        "(yes, always, no and why, or other arguments as JSON)",
+        Pending(tool=tool.name, args=dict(call.args), effect=tool.effect, seconds=seconds),
     )
 
 
@@ -67,9 +69,10 @@ async def settle(
     if tool.probe is not None:
         seen = await tool.probe.call(tool.probe.among(call.args), services)
         return seen if not seen.ok or seen.value is not None else None
-    wanted = (
+    wanted = Question(
         f"{tool.name} {arguments(call)} was begun, and what came of it is not known. Was it done? "
-        "(yes; no, to do it now; or 'it came to', and what)"
+        "(yes; no, to do it now; or 'it came to', and what)",
+        Pending(tool=tool.name, args=dict(call.args), effect=tool.effect, begun=True),
     )
     asked = 0
     for number in count(1):

@@ -25,6 +25,7 @@ from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
 from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status
+from bridle.person import Question
 from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
@@ -229,7 +230,7 @@ class Context(Conversation):
         """
         wanted = question
         for _ in range(ASKED):
-            answer = await self.course.hear(self.path("ask"), wanted)
+            answer = await self.course.hear(self.path("ask"), Question(wanted))
             self._say("user", answer)
             if kind is None:
                 return answer

@@ -19,8 +19,8 @@ from bridle.grammar.keywords import Schema
 from bridle.how import StepSettings
 from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
 from bridle.journal.replay import APPROVAL, DOUBT
-from bridle.person import Person
-from bridle.policy import PolicyError
+from bridle.person import Person, Question
+from bridle.policy import PolicyError, Verdict
 from bridle.record import Recorder
 from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Progress
@@ -78,7 +78,7 @@ class Effects:
         await self.left()
         begun, made = time.monotonic(), self.past.call(place)
         if made is not None:
-            call = self._as_then(place, call, tool, made)
+            call = self._as_then(place, call, tool, made, self.gate.verdict(tool, skill, sources, "ask"))
         else:
             try:
                 if refused := self.past.refused(place):
@@ -124,7 +124,7 @@ class Effects:
             await asyncio.sleep(0)
             raise
 
-    def _as_then(self, place: str, call: Call, tool: Tool, made: Made) -> Call:
+    def _as_then(self, place: str, call: Call, tool: Tool, made: Made, verdict: Verdict) -> Call:
         """A call that was let pass before, as it was: what was ruled then is not ruled anew.
 
         Raises:
@@ -133,7 +133,7 @@ class Effects:
         if made.intent.tool != call.tool:
             raise Astray(f"call {place}", f"it is {call.tool} now, and was {made.intent.tool}")
         if (known := self.past.heard(self.gate.asked(place, call))) is not None:
-            call = self.gate.settle(call, tool, known.text)
+            call = self.gate.settle(call, tool, verdict, known.text)
         if made.intent.args != dict(call.args):
             raise Astray(f"call {place}", f"the arguments of {call.tool} are not what they were")
         return call
@@ -176,14 +176,16 @@ class Effects:
                 lasting.append(made)
         return lasting
 
-    async def hear(self, path: str, question: str, status: Status = Status.PAUSED, within: float | None = None) -> str:
+    async def hear(
+        self, path: str, question: Question, status: Status = Status.PAUSED, within: float | None = None
+    ) -> str:
         """What the person says to a question; after more than `within` seconds it is not taken, and asked again.
 
         Raises:
             Ended: nobody is there to answer: the run waits.
             Astray: another question was asked there before.
         """
-        if (known := self.past.heard(path)) is not None:
+        if (known := self.past.heard(path, within)) is not None:
             same_question(path, known.question, question)
             self._believe(path, known.text)
             return known.text
@@ -193,7 +195,7 @@ class Effects:
             raise Ended(status, "it has a question", question)
         if within is not None and seconds > within:
             raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
-        self.recorder.event(Heard(path=path, question=question, text=answer))
+        self.recorder.event(Heard(path=path, question=str(question), text=answer))
         self._believe(path, answer)
         return answer
 

@@ -14,6 +14,7 @@ from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
 from bridle.journal import Status
 from bridle.journal.replay import asked_of
+from bridle.person import Question
 from bridle.policy import OPEN, Policy, Verdict, Word
 from bridle.prompt import Message
 from bridle.record import digest
@@ -24,7 +25,7 @@ class Hearing(Protocol):
     """Asks the person; see `Course.hear`."""
 
     async def __call__(
-        self, path: str, question: str, status: Status = Status.PAUSED, within: float | None = None
+        self, path: str, question: Question, status: Status = Status.PAUSED, within: float | None = None
     ) -> str:
         """What they say."""
         ...
@@ -38,8 +39,8 @@ class Gate:
     policy: Policy = OPEN
     people: list[str] = field(default_factory=list[str])
     """What people said, and nobody else: what a policy trusts."""
-    settled: set[str] = field(default_factory=set[str])
-    """Tools that the person allowed for all of the run."""
+    settled: set[tuple[str, tuple[str, ...]]] = field(default_factory=set[tuple[str, tuple[str, ...]]])
+    """Tools that the person allowed for all of the run, each with the rules that had them asked."""
 
     def verdict(self, tool: Tool, skill: str, sources: Collection[str], beyond: Word = "deny") -> Verdict:
         """What holds for a tool, used by a skill that has read what came of others, its sources; `beyond` is the word
@@ -66,10 +67,11 @@ class Gate:
             Ended: the person has to be asked, and nobody is there.
         """
         self._check(call, tool, verdict)
-        if verdict.word != "ask" or tool.name in self.settled:
+        if verdict.word != "ask" or (tool.name, tuple(verdict.rules)) in self.settled:
             return call
-        said = await ask(self.asked(place, call), question(call, tool), within=self.policy.approval_seconds)
-        passed = self.settle(call, tool, said)
+        seconds = self.policy.approval_seconds
+        said = await ask(self.asked(place, call), question(call, tool, seconds), within=seconds)
+        passed = self.settle(call, tool, verdict, said)
         self._check(passed, tool, verdict)  # a person is held to the rules as well, and others went on meanwhile
         return passed
 
@@ -78,7 +80,7 @@ class Gate:
         exactly = digest([Message("user", f"{call.tool} {arguments(call)}")])
         return asked_of(place, exactly)
 
-    def settle(self, call: Call, tool: Tool, said: str) -> Call:
+    def settle(self, call: Call, tool: Tool, verdict: Verdict, said: str) -> Call:
         """The call that a person lets pass, in their words.
 
         Raises:
@@ -86,7 +88,7 @@ class Gate:
         """
         passed, always = approved(call, tool, said)
         if always:
-            self.settled.add(tool.name)
+            self.settled.add((tool.name, tuple(verdict.rules)))
         if passed is not call:
             self.people.append(arguments(passed))
         return passed

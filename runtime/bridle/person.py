@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
-Ask: TypeAlias = Callable[[str], str | Awaitable[str | None] | None]
+from bridle.journal import Pending
+
+
+class Question(str):
+    """What a person is asked: a text, and for programs the call that it is about, if it is about one."""
+
+    pending: Pending | None
+
+    def __new__(cls, text: str, pending: Pending | None = None) -> Self:
+        """A text as a question."""
+        made = super().__new__(cls, text)
+        made.pending = pending
+        return made
+
+
+Ask: TypeAlias = Callable[[Question], str | Awaitable[str | None] | None]
 """Asks a person, now or in a while; None if nobody is there."""
 
 
@@ -31,7 +46,7 @@ class Person:
     letter: Letter | None = None
     """Came before anybody was asked; it is read once."""
 
-    async def answer(self, question: str) -> tuple[str | None, float]:
+    async def answer(self, question: Question) -> tuple[str | None, float]:
         """What the person says, None if nobody is there; and how many seconds it took."""
         letter, asked = self.letter, datetime.now(UTC)
         if letter is not None and letter.question == question:

@@ -8,7 +8,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from bridle.bounds import CallMade
-from bridle.journal import Status, Tokens
+from bridle.journal import Pending, Status, Tokens
 from bridle.prompt import Message
 
 
@@ -28,6 +28,8 @@ class Run:
     calls: tuple[CallMade, ...]
     tokens: Tokens
     seconds: float
+    pending: Pending | None = None
+    """The call that the question is about, if it is about one."""
     messages: tuple[Message, ...] = field(repr=False, default=())
     """The conversation, to go on with."""
 
@@ -38,6 +40,7 @@ class Run:
             "status": self.status.value,
             "answer": self.answer,
             "question": self.question,
+            "pending": cast("JsonValue", self.pending.model_dump()) if self.pending else None,
             "reason": self.reason,
             "skill": self.skill,
             "steps": self.steps,

@@ -24,7 +24,18 @@ from bridle.journal.event import (
 )
 from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, last_prompt, place_of, prompts
 from bridle.journal.store import Journal, RunSummary
-from bridle.journal.whole import Offered, RunAborted, RunEnded, RunJudged, RunStarted, Said, Status, Tokens, Way
+from bridle.journal.whole import (
+    Offered,
+    Pending,
+    RunAborted,
+    RunEnded,
+    RunJudged,
+    RunStarted,
+    Said,
+    Status,
+    Tokens,
+    Way,
+)
 
 __all__ = [
     "Body",
@@ -44,6 +55,7 @@ __all__ = [
     "Noted",
     "Offered",
     "Past",
+    "Pending",
     "Prompted",
     "Returned",
     "Ruled",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from bridle.errors import JournalError
 from bridle.journal.chain import Event
@@ -53,10 +54,13 @@ class Past:
     """What events tell, by place."""
 
     def __init__(self, events: Sequence[Event] = (), *, again: bool = False) -> None:
-        """`again`: the step that the run came to its end with is taken again."""
+        """`again`: the run goes on, and the step that it came to its end with is taken again."""
+        self.seconds = 0.0
+        """What it took, if it goes on; not what it waited, for a person or for whoever takes it up."""
         self._steps: dict[str, list[StepTaken]] = {}
         self._decided: dict[str, Decided] = {}
-        self._heard: dict[str, Heard] = {}
+        self._heard: dict[str, tuple[Heard, str]] = {}
+        self._again = again
         self._calls: dict[str, Made] = {}
         self._undone: dict[str, Undone] = {}
         self._undoing = set[str]()
@@ -65,8 +69,10 @@ class Past:
         self._told: dict[tuple[str, str], Body] = {}
         self._met = set[tuple[str, str]]()
         self._prompted: dict[str, list[str]] = {}
-        for event in events:
-            self._read(event.body)
+        for before, event in zip((None, *events), events, strict=False):
+            if again and before is not None and isinstance(event.body, StepTaken | CallAnswered | Decided):
+                self.seconds += min(_moment(event) - _moment(before), event.body.seconds)
+            self._read(event.body, event.at)
             if again and isinstance(event.body, RunEnded):
                 self._forget_failure(event.body.reason)
 
@@ -79,7 +85,7 @@ class Past:
         """What somebody has the model told at a place beside what its skill says; empty for nothing."""
         return "\n\n".join(self._prompted.get(path, ()))
 
-    def _read(self, body: Body) -> None:
+    def _read(self, body: Body, at: str) -> None:
         match body:
             case StepTaken(path=path, attempt=attempt):
                 if attempt == 1:
@@ -91,7 +97,7 @@ class Past:
             case Decided(path=path):
                 self._decided[path] = body
             case Heard(path=path):
-                self._heard[path] = body
+                self._heard[path] = body, at
             case CallIntended(key=key):
                 before = self._calls.get(place_of(key))
                 self._calls[place_of(key)] = Made(body, None, before.begun + 1 if before else 1)
@@ -119,10 +125,14 @@ class Past:
         self._met.add(("decision", path))
         return self._decided.get(path)
 
-    def heard(self, path: str) -> Heard | None:
-        """What the person said at a place, if that is recorded."""
+    def heard(self, path: str, within: float | None = None) -> Heard | None:
+        """What the person said at a place, if that is recorded; and, where a run goes on, not too many seconds ago."""
         self._met.add(("question", path))
-        return self._heard.get(path)
+        found, at = self._heard.get(path, (None, ""))
+        if found is not None and within is not None and self._again:
+            age = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+            return found if age <= within else None
+        return found
 
     def call(self, place: str) -> Made | None:
         """The call that was begun at a place, if one was."""
@@ -189,6 +199,10 @@ class Seen:
         except OverflowError:
             raise JournalError(f"the prompt of {taken.path} holds numbers that are no tokens") from None
         return Seen(tokens, self.text[: taken.shared_text] + taken.prompt_text)
+
+
+def _moment(event: Event) -> float:
+    return datetime.fromisoformat(event.at).timestamp()
 
 
 def prompts(events: Sequence[Event]) -> dict[int, Seen]:

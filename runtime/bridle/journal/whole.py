@@ -105,6 +105,18 @@ class RunStarted(_Body):
     """The run that it is a copy of up to a place, and the place: `20261121-101500-abcdef at act#2`."""
 
 
+class Pending(_Body):
+    """The call that a person is asked about."""
+
+    tool: str
+    args: dict[str, JsonValue]
+    effect: str
+    begun: bool = False
+    """Nobody knows whether it was made; else it is asked whether it may be."""
+    seconds: float | None = None
+    """How long an answer is good for."""
+
+
 class RunAborted(_Body):
     """A run came to nothing, and what it did is about to be taken back; written to disk before it is."""
 
@@ -120,6 +132,8 @@ class RunEnded(_Body):
     status: Status
     answer: str | None = None
     question: str | None = None
+    pending: Pending | None = None
+    """The call that the question is about, if it is about one."""
     reason: str = ""
     undone: bool = False
     """What it did was taken back, as far as it could be."""
