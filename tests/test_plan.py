@@ -17,10 +17,11 @@ import laws
 from bridle.agent import Agent
 from bridle.bounds import Limits
 from bridle.context import Context
-from bridle.errors import ToolError
+from bridle.errors import ToolError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status, StepTaken, Undone
+from bridle.model import Model
 from bridle.plan import LAST_TRY, Plan, Remedy, Report, Task, carry_out
 from bridle.run import Run
 from bridle.skill import skill_from
@@ -254,3 +255,25 @@ def test_a_stronger_model_may_plan(journal: Journal, tmp_path: Path) -> None:
     assert result.answer == "All seen."
     models = [it.body.model for it in journal.events(result.id) if isinstance(it.body, StepTaken)]
     assert models == ["strong", "scripted", "scripted", "scripted"]
+
+
+def test_a_run_goes_on_with_the_model_that_makes_its_plans(journal: Journal, tmp_path: Path) -> None:
+    with (
+        scripted_model([json.dumps(ONE), json.dumps(TWO)]) as planner,
+        scripted_model([json.dumps({"answer": "seen"}), json.dumps(GOOD), "All seen."], deterministic=True) as model,
+    ):
+        planner.card = planner.card.model_copy(update={"name": "strong"})
+
+        def one(planner: Model | None) -> Agent:
+            settings = StepSettings(thinking=None, review="person", planner=planner)
+            return Agent(model, workspace=tmp_path, journal=journal, skill="plan-and-execute", settings=settings)
+
+        waiting = one(planner).run("look closely")
+        assert waiting.status is Status.PAUSED
+        with pytest.raises(UsageError, match="are made by the model strong, not scripted"):
+            one(None).resume(waiting.id, "look closely")
+        again = one(planner).resume(waiting.id, "look closely")
+        assert again.status is Status.PAUSED
+        assert one(planner).resume(waiting.id, "yes").answer == "All seen."
+    models = [it.body.model for it in journal.events(waiting.id) if isinstance(it.body, StepTaken)]
+    assert models == ["strong", "strong", "scripted", "scripted", "scripted"]

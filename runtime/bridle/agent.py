@@ -209,7 +209,8 @@ class Agent:
         """
         events = self.journal.events(run)
         started, ended = beginning(run, events), ending(events)
-        check_same(run, started, ended, self.model.name, self.skill.digest)
+        planner = self.settings.planner.name if self.settings.planner else ""
+        check_same(run, started, ended, self.model.name, planner, self.skill.digest)
         letter = None
         if answer is not None:
             if ended is None or ended.question is None:

@@ -26,6 +26,7 @@ def way_of(settings: StepSettings, limits: Limits, card: Card) -> Way:
         **asdict(limits),
         thinking=thinking,
         **{name: getattr(settings, name) for name in PLAIN},
+        planner=settings.planner.name if settings.planner else "",
         policy=settings.policy.model_dump(mode="json", exclude_defaults=True),
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
@@ -51,8 +52,8 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
     return settings, limits, Card.model_validate(way.card)
 
 
-def check_same(run: str, started: RunStarted, ended: RunEnded | None, model: str, skill: str) -> None:
-    """See that a run can be gone on with, by a model and the skill with that digest.
+def check_same(run: str, started: RunStarted, ended: RunEnded | None, model: str, planner: str, skill: str) -> None:
+    """See that a run can be gone on with, by a model, one that makes plans (or none) and the skill with that digest.
 
     Raises:
         UsageError: it is over, or one of them is not what it was.
@@ -66,6 +67,9 @@ def check_same(run: str, started: RunStarted, ended: RunEnded | None, model: str
             f"the run {run} is of the model {started.model}, and this is {model}",
             hint=f"bridle runs fork {run} goes on with another one",
         )
+    made, now = (started.way.planner if started.way else "") or started.model, planner or model
+    if made != now:
+        raise UsageError(f"the plans of the run {run} are made by the model {made}, not {now}", hint="say --planner")
     if started.digest and started.digest != skill:
         raise UsageError(
             f"the skill '{started.skill}' is not what it was when the run {run} began",

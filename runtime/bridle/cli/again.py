@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridle.cli.common import PLAIN, DeviceOption, JsonOption, ModelOption, open_writer, settings, stdout
+from bridle.cli.common import PLAIN, DeviceOption, JsonOption, ModelOption, PlannerOption, open_writer, settings, stdout
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def resume(
     run: RunArgument = "last",
     answer: Annotated[str | None, typer.Option("--answer", "-a", help="What you say to its question.")] = None,
     model: ModelOption = None,
+    planner: PlannerOption = None,
     device: DeviceOption = None,
     max_steps: StepsOption = None,
     as_json: JsonOption = False,
@@ -39,7 +40,7 @@ def resume(
     with Journal(settings().journal) as journal:
         found = journal.find(run)
         started = beginning(found, journal.events(found))
-        with _agent(journal, started, model, device, max_steps, as_json=as_json) as agent:
+        with _agent(journal, started, model, planner, device, max_steps, as_json=as_json) as agent:
             result = agent.resume(found, answer)
     end(result, as_json=as_json)
 
@@ -89,6 +90,7 @@ def fork(
         ),
     ] = None,
     model: ModelOption = None,
+    planner: PlannerOption = None,
     device: DeviceOption = None,
     max_steps: StepsOption = None,
     as_json: JsonOption = False,
@@ -107,7 +109,9 @@ def fork(
     with Journal(settings().journal) as journal:
         found = journal.find(run)
         started = beginning(found, journal.events(found))
-        with _agent(journal, started, changes.get(Change.MODEL, model), device, max_steps, as_json=as_json) as agent:
+        with _agent(
+            journal, started, changes.get(Change.MODEL, model), planner, device, max_steps, as_json=as_json
+        ) as agent:
             result = agent.resume(
                 copied(
                     journal,
@@ -189,6 +193,7 @@ def _agent(
     journal: Journal,
     started: RunStarted,
     model: str | None,
+    planner: str | None,
     device: str | None,
     max_steps: int | None,
     *,
@@ -205,6 +210,7 @@ def _agent(
     chosen, limits, _ = settings_of(started)
     with (
         open_writer(model, device, quiet=as_json, deterministic=started.deterministic) as loaded,
+        open_writer(planner, device, quiet=as_json) if planner else nullcontext() as plans,
         watching(as_json=as_json) as watch,
     ):
         yield Agent(
@@ -214,6 +220,6 @@ def _agent(
             skill=started.skill,
             catalogue=known_skills(),
             limits=limits if max_steps is None else with_(limits, steps=max_steps),
-            settings=chosen,
+            settings=with_(chosen, planner=plans),
             **watch,
         )

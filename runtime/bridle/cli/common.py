@@ -35,6 +35,9 @@ FallbackOption = Annotated[
     str | None,
     typer.Option("--fallback", help="The model that takes a step where the first fails.", show_default=False),
 ]
+PlannerOption = Annotated[
+    str | None, typer.Option("--planner", help="The model that makes plans, if another one.", show_default=False)
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="Where: auto, cpu, cuda, or names of GPUs (see doctor).", show_default="auto"),

@@ -15,6 +15,7 @@ from bridle.cli.common import (
     FallbackOption,
     JsonOption,
     ModelOption,
+    PlannerOption,
     open_writer,
     print_json,
     read_text,
@@ -67,9 +68,7 @@ def run(
     device: DeviceOption = None,
     fallback: FallbackOption = None,
     policy: PolicyOption = None,
-    planner: Annotated[
-        str | None, typer.Option("--planner", help="The model that makes plans, if another one.", show_default=False)
-    ] = None,
+    planner: PlannerOption = None,
     review: Annotated[Reviewer, typer.Option("--review", help="Who looks at a plan first.")] = Reviewer.NOBODY,
     undo: Annotated[bool, typer.Option("--undo", help="Take back what it did where it fails or is stopped.")] = False,
     hand_over: Annotated[bool, typer.Option("--hand-over", help="Ask you how to go on where it would fail.")] = False,

@@ -69,6 +69,8 @@ class Way(_Body):
     constrain: bool
     retries: int
     temperature: float | None
+    planner: str = ""
+    """The model that makes plans, if another one does."""
     review: Literal["nobody", "critic", "person"] = "nobody"
     policy: dict[str, JsonValue] = {}
     """What was allowed; everything, if it is empty."""
