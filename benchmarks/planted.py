@@ -1,6 +1,7 @@
 """Runs with one planted mistake: whether `bridle runs why` names the step that made it.
 
     python benchmarks/planted.py --runs 320
+    python benchmarks/planted.py --runs 70 --critic colt
 
 A scripted model does small tasks with the real tools (read two files, work something out, note it, answer), each with
 one mistake: a word of an argument misspelled, a number changed, a note saved twice, a file that is not there and never
@@ -11,9 +12,11 @@ somebody did say: another file that exists, and a task that is left undone; they
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -27,7 +30,9 @@ from bridle.agent import Agent
 from bridle.evals.scripted import scripted_model
 from bridle.how import StepSettings
 from bridle.journal import Journal, StepTaken
-from bridle.observe.why import suspects
+from bridle.local import open_model
+from bridle.model import Model
+from bridle.observe.why import criticise, suspects
 
 WORDS = (
     *("harbor", "lantern", "meadow", "pocket", "ribbon", "saddle", "timber"),
@@ -84,8 +89,8 @@ def made(random: Random, kind: str) -> tuple[str, dict[str, str], list[Any], int
     return task, files, replies, wrong.get(kind, -1)
 
 
-def named(random: Random, kind: str) -> bool:
-    """Whether the step with the mistake is named first; for none, whether nothing grave is."""
+def named(random: Random, kind: str, critic: Model | None) -> bool:
+    """Whether the step with the mistake, or what came of it, is named first; for none, whether nothing grave is."""
     task, files, replies, wrong = made(random, kind)
     with TemporaryDirectory() as folder, Journal(Path(folder) / "journal.db") as journal:
         for name, text in files.items():
@@ -94,18 +99,28 @@ def named(random: Random, kind: str) -> bool:
             agent = Agent(model, workspace=Path(folder), journal=journal, settings=StepSettings(thinking=None))
             events = journal.events(agent.run(task).id)
     steps = [it.number for it in events if isinstance(it.body, StepTaken)]
+    if critic is not None:
+        number = asyncio.run(criticise(critic, events)).number
+        following = steps[wrong + 1] if wrong + 1 < len(steps) else len(events) + 1
+        return steps[wrong] <= number < following
     found = [it for it in suspects(events) if it.grave]
     return not found if wrong < 0 else bool(found) and found[0].number == steps[wrong]
 
 
-def measure(runs: int, seed: int, show: Callable[[range], Iterable[int]] = lambda it: it) -> dict[str, float]:
-    """The share that is named, by kind of mistake."""
+def measure(
+    runs: int,
+    seed: int,
+    show: Callable[[range], Iterable[int]] = lambda it: it,
+    critic: Model | None = None,
+) -> dict[str, float]:
+    """The share that is named, by kind of mistake. A critic always names an event: it is shown no run without one."""
     random, right, count = Random(seed), Counter[str](), Counter[str]()
+    kinds = KINDS if critic is None else KINDS[1:]
     for number in show(range(runs)):
-        kind = KINDS[number % len(KINDS)]
+        kind = kinds[number % len(kinds)]
         count[kind] += 1
-        right[kind] += named(random, kind)
-    return {kind: round(right[kind] / count[kind], 4) for kind in KINDS}
+        right[kind] += named(random, kind, critic)
+    return {kind: round(right[kind] / count[kind], 4) for kind in kinds}
 
 
 def main() -> None:
@@ -113,10 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=320)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--critic", help="a model's name or file: it names the event, instead of the checks")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     console = Console(stderr=True)
-    found = measure(options.runs, options.seed, lambda it: track(it, "runs", console=console))
+    with open_model(options.critic) if options.critic else nullcontext() as critic:
+        found = measure(options.runs, options.seed, lambda it: track(it, "runs", console=console), critic)
     if options.json:
         print(json.dumps(found))
         return
