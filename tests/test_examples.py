@@ -10,9 +10,11 @@ import pytest
 
 import laws
 from bridle.agent import Agent
+from bridle.bounds import Limits
 from bridle.evals.scripted import scripted_model
 from bridle.inspection import inspect_skill
 from bridle.journal import Journal, Noted, Status
+from bridle.model import Model
 from bridle.run import Run
 from bridle.shelf import shelf
 from bridle.skill import read_skill
@@ -106,3 +108,26 @@ def test_mail(journal: Journal, tmp_path: Path) -> None:
     ]
     empty = run("mail", [], tmp_path / "inbox", journal)
     assert empty.answer == "There are no mails."
+
+
+REQUESTS = {
+    "banker": "Withdraw 300 please",
+    "bruno": "What about Bruno?",
+    "coder": "What is 15% of 240?",
+    "mail": "Put the dates of my mails into the calendar",
+    "search": "What does the boiler cost?",
+    "trivia": "Which of my notes is the oldest?",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_runs_on_colt(name: str, colt: Model, journal: Journal, tmp_path: Path) -> None:
+    """To its end, or to a question; what a model of four megabytes says on the way is its own affair."""
+    (tmp_path / "a.txt").write_text("the boiler costs 900", encoding="utf-8")
+    limits = Limits(steps=12, tokens=2_000)
+    agent = Agent(colt, workspace=tmp_path, journal=journal, skill=read_skill(EXAMPLES / name), limits=limits)
+    result = agent.run(REQUESTS.get(name, "hello"))
+    assert result.status in (Status.DONE, Status.PAUSED), result.reason
+    laws.law_of_history(journal, result.id)
+    if name == "coder":
+        assert [it.result for it in result.calls] == ["36"]
