@@ -30,7 +30,7 @@ from bridle.journal import Heard, Journal, RunEnded, Status, prompts
 from bridle.model import Model
 from bridle.replay import replay
 from bridle.run import Run
-from bridle.skill import Skill, skill_from
+from bridle.skill import Skill, read_skill, skill_from
 from bridle.tool import CallKey, Service, Tool, tool
 from bridle.toolbox import TOOLBOX
 from crashes import Begun, Crash, Cut
@@ -147,6 +147,38 @@ def test_a_skill_that_changed_is_not_gone_on_with(tmp_path: Path, journal: Journ
         waiting = agent(model, tmp_path, journal).run("do it")
         with pytest.raises(UsageError, match="is not what it was"):
             agent(model, tmp_path, journal, skill=skill_from(inner, name="everything")).resume(waiting.id, "Bo")
+
+
+@pytest.mark.parametrize("change", ["nothing", "its code", "its name"])
+def test_nor_is_one_that_was_given_a_task_and_changed(tmp_path: Path, journal: Journal, change: str) -> None:
+    folder = tmp_path / "helper"
+    folder.mkdir()
+    (folder / "SKILL.md").write_text("---\nname: helper\ndescription: Helps.\n---\n", encoding="utf-8")
+
+    def helper(question: str) -> Skill:
+        code = f"async def run(context):\n    return await context.ask({question!r})\n"
+        (folder / "skill.py").write_text(code, encoding="utf-8")
+        return read_skill(folder)
+
+    helpers = [helper("Who?")]
+
+    async def work(context: Context) -> str:
+        """Give it away."""
+        return await context.delegate(helpers[-1], "ask")
+
+    with random_model() as model:
+        one = agent(model, tmp_path, journal, skill=skill_from(work))
+        waiting = one.run("do it")
+        assert waiting.question == "Who?"
+        if change == "its code":
+            helpers.append(helper("Who? "))
+        if change == "its name":
+            helpers.append(skill_from(inner))
+        if change == "nothing":
+            assert one.resume(waiting.id, "Bo").answer == "Bo"
+        else:
+            with pytest.raises(Astray, match=r"is not what it was|goes to 'inner', and went to 'helper'"):
+                one.resume(waiting.id, "Bo")
 
 
 @pytest.mark.parametrize("change", ["question", "call", "arguments", "order"])

@@ -277,11 +277,11 @@ class Context(Conversation):
         child = self._branch("delegate", "", [Message("user", task)])
         child.task, child.model, path = task, model or self.model, child.place.rstrip("/")
         if callable(work):
-            function, name = work, getattr(work, "__name__", "")
+            function, name, digest = work, getattr(work, "__name__", ""), ""
             child.shots, child.tools = (), [it for it in self.tools if tools is None or it.name in tools]
         else:
-            function, name = child.equip(work, tools), work.name
-        self.course.tell(Delegated(path=path, to=name, task=task))
+            function, name, digest = child.equip(work, tools), work.name, work.digest
+        self.course.give(Delegated(path=path, to=name, task=task, digest=digest))
         try:
             result = await function(child)
         finally:  # what an error says may be what a result said

@@ -36,6 +36,11 @@ class Delegate(Protocol):
         """What its steps are told."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 over its files."""
+        ...
+
     def allows(self, tool: str) -> bool:
         """Whether it may use a tool."""
         ...

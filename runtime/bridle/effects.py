@@ -204,7 +204,21 @@ class Effects:
         if not path.startswith((DOUBT, APPROVAL)):
             self.gate.people.append(said)
 
-    def tell(self, body: Noted | Delegated | Returned | Ruled) -> None:
+    def give(self, body: Delegated) -> None:
+        """Journal that a task is given away, once.
+
+        Raises:
+            Astray: it was given to another one, or that one is not what it was.
+        """
+        known = self.past.delegated(body.path)
+        if known is not None and known.to != body.to:
+            raise Astray(body.path, f"its task goes to '{body.to}', and went to '{known.to}'")
+        if known is not None and known.digest and known.digest != body.digest:
+            raise Astray(body.path, f"the skill '{body.to}' is not what it was")
+        if known is None:
+            self.recorder.event(body)
+
+    def tell(self, body: Noted | Returned | Ruled) -> None:
         """Journal what a skill says of itself, once."""
         if not self.past.has_told(body):
             self.recorder.event(body)

@@ -134,6 +134,8 @@ class Delegated(_Body):
     path: str
     to: str
     task: str
+    digest: str = ""
+    """SHA-256 of a skill's files; empty for a function, and in older journals."""
 
 
 class Returned(_Body):

@@ -144,6 +144,11 @@ class Past:
         found = self._telling("kept", path)
         return found if isinstance(found, Kept) else None
 
+    def delegated(self, path: str) -> Delegated | None:
+        """What was given away at a place, and to whom, if anything was."""
+        found = self._telling("delegated", path)
+        return found if isinstance(found, Delegated) else None
+
     def failed(self, path: str) -> tuple[Sequence[StepTaken], str] | None:
         """The attempts of a step that came to nothing, and why it did; None if it is not recorded that one did."""
         self._met.add(("step", path))
@@ -167,7 +172,7 @@ class Past:
         """How a call was taken back, if it was."""
         return self._undone.get(place)
 
-    def has_told(self, body: Noted | Delegated | Returned | Ruled) -> bool:
+    def has_told(self, body: Noted | Returned | Ruled) -> bool:
         """Whether it was said before."""
         return self._telling(body.kind, body.path) is not None
 
