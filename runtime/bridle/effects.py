@@ -77,39 +77,44 @@ class Effects:
         """
         await self.left()
         begun, made = time.monotonic(), self.past.call(place)
+        verdict = self.gate.verdict(tool, skill, sources, "ask")
         if made is not None:
-            call = self._as_then(place, call, tool, made, self.gate.verdict(tool, skill, sources, "ask"))
+            call = self._as_then(place, call, tool, verdict, made)
         else:
             try:
                 if refused := self.past.refused(place):
                     raise PolicyError(refused)
-                verdict = self.gate.verdict(tool, skill, sources, "ask")
                 call = await self.gate.passed(place, call, tool, verdict, self.hear)
             except PolicyError as error:
                 self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
                 return Observation(False, error.message, f"error: {error.message}")
         self.bounds.use(tool.name)
         key = made.intent.key if made is not None else f"{self.recorder.run}/{place}"
-        if made is None:
-            self.recorder.intent(key, call, tool.effect, sources)
         if made is not None and made.answer is not None:
-            answer = made.answer
-            seen = Observation(answer.ok, answer.result, answer.text, answer.seconds, open=answer.open)
+            then = made.answer
+            seen = Observation(then.ok, then.result, then.text, then.seconds, open=then.open)
         else:
-            services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
-            seen = None
-            if made is not None:
-                seen = await settle(call, tool, services, self.hear, f"{DOUBT}{place}.{made.begun}", self.past)
-                if seen is None and tool.effect is Effect.UNSAFE:  # a word that it was not done is for this once alone
-                    self.recorder.intent(key, call, tool.effect, sources)
-            try:
-                seen = seen or await self._made(call, tool, services)
-            except asyncio.CancelledError:  # it may have been done: whoever takes back has to know of it
-                self.bounds.calls.append(CallMade(tool, call.args, None, False, key, place, open=True))
-                raise
-            self.recorder.outcome(key, tool.name, seen)
+            seen = await self._done(key, place, call, tool, sources, made)
         when = begun if made is None else float("-inf")
         self.bounds.calls.append(CallMade(tool, call.args, seen.value, seen.ok, key, place, when, seen.open))
+        return seen
+
+    async def _done(
+        self, key: str, place: str, call: Call, tool: Tool, sources: Collection[str], made: Made | None
+    ) -> Observation:
+        """Make a call, or find out what came of one that was begun; written down before and after."""
+        services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
+        seen = None
+        if made is not None:
+            seen = await settle(call, tool, services, self.hear, f"{DOUBT}{place}.{made.begun}", self.past)
+        if made is None or (seen is None and tool.effect is Effect.UNSAFE):  # a word that it was not done is for once
+            self.recorder.intent(key, call, tool.effect, sources)
+        try:
+            seen = seen or await self._carried_out(call, tool, services)
+        except asyncio.CancelledError:  # it may have been done: whoever takes back has to know of it
+            self.bounds.calls.append(CallMade(tool, call.args, None, False, key, place, open=True))
+            raise
+        self.recorder.outcome(key, tool.name, seen)
         return seen
 
     async def left(self) -> None:
@@ -124,7 +129,7 @@ class Effects:
             await asyncio.sleep(0)
             raise
 
-    def _as_then(self, place: str, call: Call, tool: Tool, made: Made, verdict: Verdict) -> Call:
+    def _as_then(self, place: str, call: Call, tool: Tool, verdict: Verdict, made: Made) -> Call:
         """A call that was let pass before, as it was: what was ruled then is not ruled anew.
 
         Raises:
@@ -138,7 +143,7 @@ class Effects:
             raise Astray(f"call {place}", f"the arguments of {call.tool} are not what they were")
         return call
 
-    async def _made(self, call: Call, tool: Tool, services: Mapping[type[Service], Service]) -> Observation:
+    async def _carried_out(self, call: Call, tool: Tool, services: Mapping[type[Service], Service]) -> Observation:
         """What comes of a call, or came of the same a moment ago."""
         if tool.cache and (same := self.bounds.same(call, tool.cache)) is not None:
             return Observation(True, same.result, render(same.result), cached=True)
