@@ -1,4 +1,5 @@
-"""A plan: tasks and what each needs, done as soon as that is there, what is independent at once.
+"""A plan: tasks and what each needs, done in rounds: what has all that it needs at once, so that a run that is taken up
+goes the same way.
 
 A task that fails is tried again, left out with a reason, planned anew, or brings the plan to its end; then what was
 done is undone, the last first. A plan ends with every task done or left out, or with nothing of it left.
