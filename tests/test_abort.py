@@ -19,7 +19,7 @@ from bridle.fork import difference
 from bridle.how import StepSettings
 from bridle.journal import Journal, RunAborted, RunEnded, Status, UndoIntended
 from bridle.replay import replay
-from bridle.skill import read_skill, skill_from
+from bridle.skill import read_skill, require, skill_from
 from bridle.tool import CallKey, Service, Tool, tool
 from bridle.toolbox import TOOLBOX
 from bridle.toolbox.workspace import Workspace
@@ -129,6 +129,7 @@ def test_a_run_that_was_being_taken_back_does_nothing_anew(tmp_path: Path) -> No
     """Even where its skill would not fail any more; and what nothing takes back is named."""
     shop, path, works = Shop(), tmp_path / "journal.db", [False]
 
+    @require(lambda context: not works[0], "it is over")
     async def work(context: Context) -> str:
         """Fail at first."""
         await context.call("sell", what="a boat")

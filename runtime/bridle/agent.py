@@ -138,7 +138,8 @@ class Agent:
         if not task.strip():
             raise UsageError("the task is empty", hint="say what to do")
         recorder = Recorder(self.journal, new_run(), self._on_event)
-        context, work = self._context(recorder, task, [*history, Message("user", task)], Past())
+        context = self._context(recorder, task, [*history, Message("user", task)], Past())
+        work = context.equip(self.skill)
         started = RunStarted(
             task=task,
             skill=self.skill.name,
@@ -224,7 +225,7 @@ class Agent:
     async def _abort_again(self, started: RunStarted, events: Sequence[Event], past: Past, recorder: Recorder) -> Run:
         """Bring to its end what takes a run back, from the record of what it did."""
         assert past.aborted is not None
-        context, _ = self._context(recorder, started.task, [Message("user", started.task)], past)
+        context = self._context(recorder, started.task, [Message("user", started.task)], past)
         unknown = recall(context.bounds, events, [*self.tools, *self.skill.tools()], self.catalogue)
         return await self._abort(context, past.aborted.status, past.aborted.reason, unknown)
 
@@ -243,8 +244,8 @@ class Agent:
         """
         history = [Message(it.role, it.content, sources=frozenset(it.sources)) for it in started.history]
         messages = [*history, Message("user", started.task)]
-        context, work = self._context(recorder, started.task, messages, past, letter, anew)
-        return await self._work(context, work)
+        context = self._context(recorder, started.task, messages, past, letter, anew)
+        return await self._work(context, context.equip(self.skill))
 
     def _context(
         self,
@@ -254,7 +255,7 @@ class Agent:
         past: Past,
         letter: Letter | None = None,
         anew: Anew | None = None,
-    ) -> tuple[Context, Work[str]]:
+    ) -> Context:
         policy = self.settings.policy
         limits = self.limits.within(policy.steps, policy.tokens, policy.seconds)
         course = Course(
@@ -267,8 +268,7 @@ class Agent:
             past,
             anew=anew,
         )
-        context = Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)
-        return context, context.equip(self.skill)
+        return Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)
 
     async def _work(self, context: Context, work: Work[str]) -> Run:
         try:
