@@ -240,6 +240,33 @@ def test_a_call_waits_for_its_approval(
         assert any(result in it.verdicts["send"] for it in rulings if it.path == "call 1")
 
 
+def test_words_that_say_neither_yes_nor_no_are_asked_about_again(tmp_path: Path, journal: Journal) -> None:
+    """Here and now a few times, by letter as often as it takes; what was said in the end counts, also on replay."""
+    asked = list[str]()
+
+    def person(question: str) -> str:
+        asked.append(question)
+        return ("hm", "yes please", "always")[len(asked) - 1]
+
+    done = run(ASK, [*SEND[:1], call("send", to="Bo", text="ho"), {"answer": "ok"}], tmp_path, journal, answer=person)
+    assert (len(asked), len(done.calls)) == (3, 2)
+    assert replay(journal, done.id, tools=TOOLS, catalogue=catalogue()) == ""
+
+    with scripted_model([json.dumps(it) for it in SEND]) as model:
+        chosen = StepSettings(thinking=None, policy=ASK)
+        vague = Agent(
+            model, workspace=tmp_path, journal=journal, tools=TOOLS, settings=chosen, answer=lambda question: "hm"
+        )
+        waiting = vague.run("go")
+        assert (waiting.status, waiting.calls) == (Status.PAUSED, ())
+        letters = Agent(model, workspace=tmp_path, journal=journal, tools=TOOLS, settings=chosen)
+        for _ in range(4):
+            assert letters.resume(waiting.id, "perhaps").status is Status.PAUSED
+        end = letters.resume(waiting.id, '{"to": "Ana", "text": "hey"}')
+        assert [dict(it.args) for it in end.calls] == [{"to": "Ana", "text": "hey"}]
+    assert replay(journal, end.id, tools=TOOLS, catalogue=catalogue()) == ""
+
+
 def test_always_is_for_this_run_alone(tmp_path: Path, journal: Journal) -> None:
     asked = list[str]()
 

@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from itertools import count
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-from bridle.bounds import Ended
 from bridle.errors import ToolError
 from bridle.grammar.action import Call
-from bridle.journal import Past, Pending, Status
+from bridle.journal import Pending, Status
 from bridle.person import Question
 from bridle.policy import PolicyError
 from bridle.tool import Effect, Observation, Service, Tool
 
-ASKED = 3
-"""Times that a person is asked who does not answer the question."""
-Hear: TypeAlias = Callable[[str, Question, Status], Awaitable[str]]
-"""Asks the person, at a place; `bridle.bounds.Ended` with that status where nobody is there."""
+T = TypeVar("T")
+
+
+class Insist(Protocol):
+    """Asks a person until what they say can be read; see `Effects.insist`."""
+
+    async def __call__(
+        self,
+        path: str,
+        question: Question,
+        read: Callable[[str], T | None],
+        status: Status = Status.PAUSED,
+        within: float | None = None,
+    ) -> T:
+        """What was read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What a person lets pass."""
+
+    call: Call
+    """It may have other arguments."""
+    always: bool = False
+    """All of its kind may pass in this run."""
+
+
 _YES = re.compile(r"(?:yes|y|always)[.!]?", re.IGNORECASE)
 _NO = re.compile(r"(?:no|n)\b[\s,:;.!]*", re.IGNORECASE)
 _CAME_TO = re.compile(r"it came to\b[\s:]*(?=\S)", re.IGNORECASE)
@@ -34,35 +57,37 @@ def question(call: Call, tool: Tool, seconds: float | None) -> Question:
     )
 
 
-def approved(call: Call, tool: Tool, said: str) -> tuple[Call, bool]:
-    """The call that the person lets pass, which may have other arguments, and whether all of its kind may in this run.
+def approved(call: Call, tool: Tool, said: str) -> Approval | None:
+    """What a person lets pass, in their words; None where they say neither yes nor no.
 
     Raises:
-        PolicyError: it may not be made.
+        PolicyError: the call may not be made.
     """
     said = said.strip()
     if _YES.fullmatch(said):
-        return call, said.casefold().startswith("always")
-    if not said.startswith("{"):
+        return Approval(call, always=said.casefold().startswith("always"))
+    if _NO.match(said):
         why = _NO.sub("", said, count=1)
         raise PolicyError(f"{tool.name} was not allowed" + (f": {why}" if why else ""))
+    if not said.startswith("{"):
+        return None
     try:
         changed = Call(tool.name, json.loads(said))
         tool.check(changed.args)
     except (ValueError, ToolError) as error:
         raise PolicyError(f"{tool.name} cannot be called with {said}: {error}") from None
-    return changed, False
+    return Approval(changed)
 
 
 async def settle(
-    call: Call, tool: Tool, services: Mapping[type[Service], Service], hear: Hear, place: str, past: Past
+    call: Call, tool: Tool, services: Mapping[type[Service], Service], insist: Insist, place: str
 ) -> Observation | None:
     """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where that
     does no harm, where the world says that it was not, or where the person does. A person who says neither is asked
     again: words that are taken for the wrong one of the two would lose an effect, or double it.
 
     Raises:
-        Ended: the person has to be asked, and is not there, or said neither `ASKED` times.
+        Ended: the person has to be asked, and is not there.
     """
     if tool.effect in (Effect.PURE, Effect.IDEMPOTENT):
         return None
@@ -74,19 +99,17 @@ async def settle(
         "(yes; no, to do it now; or 'it came to', and what)",
         Pending(tool=tool.name, args=dict(call.args), effect=tool.effect, begun=True),
     )
-    asked = 0
-    for number in count(1):
-        path = place if number == 1 else f"{place}.{number}"
-        asked += past.heard(path) is None
-        if asked > ASKED:
-            break
-        said = (await hear(path, wanted, Status.IN_DOUBT)).strip()
-        if _NO.fullmatch(said):
-            return None
-        text = "done" if _YES.fullmatch(said) else _CAME_TO.sub("", said, count=1)
-        if text != said:
-            return Observation(True, text, text)
-    raise Ended(Status.IN_DOUBT, "it has a question", wanted)
+    text = await insist(place, wanted, _what_came, Status.IN_DOUBT)
+    return Observation(True, text, text) if text else None
+
+
+def _what_came(said: str) -> str | None:
+    """What a call came to, in the words of a person: nothing, if it was not made; None where they do not say."""
+    said = said.strip()
+    if _NO.fullmatch(said):
+        return ""
+    text = "done" if _YES.fullmatch(said) else _CAME_TO.sub("", said, count=1)
+    return text if text != said else None
 
 
 def arguments(call: Call) -> str:

@@ -18,6 +18,7 @@ from bridle.bounds import CallMade, Ended
 from bridle.conversation import Conversation
 from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import Delegate, Work
+from bridle.effects import ASKED
 from bridle.errors import UsageError, describe
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Answer, Call
@@ -38,8 +39,6 @@ T = TypeVar("T")
 
 VARIED = 0.8
 """The temperature of a vote where the model would always say the same."""
-ASKED = 3
-"""How often a person is asked for a value of a type before the run gives up."""
 
 
 class Context(Conversation):

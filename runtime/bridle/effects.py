@@ -10,20 +10,26 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeVar
 
-from bridle.approval import settle
+from bridle.approval import approved, settle
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.gate import Gate
 from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
 from bridle.how import StepSettings
 from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
-from bridle.journal.replay import APPROVAL, DOUBT
+from bridle.journal.replay import APPROVAL, DOUBT, again_at
 from bridle.person import Person, Question
 from bridle.policy import PolicyError, Verdict
 from bridle.record import Recorder
 from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Progress
+
+T = TypeVar("T")
+ASKED = 3
+"""Times that a person is asked who does not answer the question."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Effects:
             try:
                 if refused := self.past.refused(place):
                     raise PolicyError(refused)
-                call = await self.gate.passed(place, call, tool, verdict, self.hear)
+                call = await self.gate.passed(place, call, tool, verdict, self.insist)
             except PolicyError as error:
                 self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
                 return Observation(False, error.message, f"error: {error.message}")
@@ -106,7 +112,7 @@ class Effects:
         services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
         seen = None
         if made is not None:
-            seen = await settle(call, tool, services, self.hear, f"{DOUBT}{place}.{made.begun}", self.past)
+            seen = await settle(call, tool, services, self.insist, f"{DOUBT}{place}.{made.begun}")
         if made is None or (seen is None and tool.effect is Effect.UNSAFE):  # a word that it was not done is for once
             self.recorder.intent(key, call, tool.effect, sources)
         try:
@@ -137,8 +143,9 @@ class Effects:
         """
         if made.intent.tool != call.tool:
             raise Astray(f"call {place}", f"it is {call.tool} now, and was {made.intent.tool}")
-        if (known := self.past.heard(self.gate.asked(place, call))) is not None:
-            call = self.gate.settle(call, tool, verdict, known.text)
+        heard = self.past.heard_last(self.gate.asked(place, call))
+        if heard is not None and (given := approved(call, tool, heard.text)) is not None:
+            call = self.gate.settle(call, verdict, given)
         if made.intent.args != dict(call.args):
             raise Astray(f"call {place}", f"the arguments of {call.tool} are not what they were")
         return call
@@ -203,6 +210,29 @@ class Effects:
         self.recorder.event(Heard(path=path, question=str(question), text=answer))
         self._believe(path, answer)
         return answer
+
+    async def insist(
+        self,
+        path: str,
+        question: Question,
+        read: Callable[[str], T | None],
+        status: Status = Status.PAUSED,
+        within: float | None = None,
+    ) -> T:
+        """What the person says to a question, once it can be read; they are asked again where it cannot.
+
+        Raises:
+            Ended: nobody is there to answer, or said nothing of use `ASKED` times: the run waits.
+        """
+        asked = 0
+        for number in count(1):
+            place = again_at(path, number)
+            asked += self.past.heard(place) is None
+            if asked > ASKED:
+                break
+            if (found := read(await self.hear(place, question, status, within))) is not None:
+                return found
+        raise Ended(status, "it has a question", question)
 
     def _believe(self, path: str, said: str) -> None:
         """Trust the words of a person; not those why a call may not be made."""

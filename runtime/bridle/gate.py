@@ -5,30 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import partial
 
-from bridle.approval import approved, arguments, question
+from bridle.approval import Approval, Insist, approved, arguments, question
 from bridle.bounds import Bounds
 from bridle.errors import ToolError
 from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
-from bridle.journal import Status
 from bridle.journal.replay import asked_of
-from bridle.person import Question
 from bridle.policy import OPEN, Policy, Verdict, Word
 from bridle.prompt import Message
 from bridle.record import digest
 from bridle.tool import Tool
-
-
-class Hearing(Protocol):
-    """Asks the person; see `Course.hear`."""
-
-    async def __call__(
-        self, path: str, question: Question, status: Status = Status.PAUSED, within: float | None = None
-    ) -> str:
-        """What they say."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ class Gate:
                 found[name] = narrowed
         return found
 
-    async def passed(self, place: str, call: Call, tool: Tool, verdict: Verdict, ask: Hearing) -> Call:
+    async def passed(self, place: str, call: Call, tool: Tool, verdict: Verdict, insist: Insist) -> Call:
         """The call that the policy, and the person if it says so, let pass.
 
         Raises:
@@ -70,8 +58,9 @@ class Gate:
         if verdict.word != "ask" or (tool.name, tuple(verdict.rules)) in self.settled:
             return call
         seconds = self.policy.approval_seconds
-        said = await ask(self.asked(place, call), question(call, tool, seconds), within=seconds)
-        passed = self.settle(call, tool, verdict, said)
+        asked = question(call, tool, seconds)
+        given = await insist(self.asked(place, call), asked, partial(approved, call, tool), within=seconds)
+        passed = self.settle(call, verdict, given)
         self._check(passed, tool, verdict)  # a person is held to the rules as well, and others went on meanwhile
         return passed
 
@@ -80,18 +69,13 @@ class Gate:
         exactly = digest([Message("user", f"{call.tool} {arguments(call)}")])
         return asked_of(place, exactly)
 
-    def settle(self, call: Call, tool: Tool, verdict: Verdict, said: str) -> Call:
-        """The call that a person lets pass, in their words.
-
-        Raises:
-            PolicyError: there is none.
-        """
-        passed, always = approved(call, tool, said)
-        if always:
-            self.settled.add((tool.name, tuple(verdict.rules)))
-        if passed is not call:
-            self.people.append(arguments(passed))
-        return passed
+    def settle(self, call: Call, verdict: Verdict, given: Approval) -> Call:
+        """The call that a person lets pass."""
+        if given.always:
+            self.settled.add((call.tool, tuple(verdict.rules)))
+        if given.call is not call:
+            self.people.append(arguments(given.call))
+        return given.call
 
     def _check(self, call: Call, tool: Tool, verdict: Verdict) -> None:
         """See that a call keeps to the rules with the values that the tool would get; one whose arguments do not fit is

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 
 from bridle.errors import JournalError
 from bridle.journal.chain import Event
@@ -132,6 +133,15 @@ class Past:
         if found is not None and within is not None and self._again:
             age = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
             return found if age <= within else None
+        return found
+
+    def heard_last(self, path: str) -> Heard | None:
+        """What the person said in the end at a place where they may have been asked more than once."""
+        found = None
+        for number in count(1):
+            if (heard := self.heard(again_at(path, number))) is None:
+                break
+            found = heard
         return found
 
     def call(self, place: str) -> Made | None:
@@ -264,7 +274,12 @@ def asked_of(place: str, exactly: str) -> str:
 
 def approved_at(path: str) -> str:
     """The place of the call that a person was asked about there."""
-    return path.removeprefix(APPROVAL).rpartition(".")[0]
+    return path.removeprefix(APPROVAL).partition("~")[0].rpartition(".")[0]
+
+
+def again_at(path: str, number: int) -> str:
+    """Where a person is asked the same for the n-th time."""
+    return path if number == 1 else f"{path}~{number}"
 
 
 def place_of(key: str) -> str:
