@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,10 +23,15 @@ from bridle.run import Run
 TRIP = {"origin": "Oslo", "destination": "Rome", "first_day": "2026-12-04", "last_day": "2026-12-06", "most": 400}
 
 
-def travel(replies: list[Any], folder: Path, journal: Journal, **options: Any) -> Run:
+BOOK = "Book me a flight from Oslo to Rome between the 4th and the 6th of December 2026, for {} euros at most."
+
+
+def travel(
+    replies: list[Any], folder: Path, journal: Journal, wanted: str = BOOK.format("9,000"), **options: Any
+) -> Run:
     said = [it if isinstance(it, str) else json.dumps(it) for it in replies]
     with scripted_model(said) as model:
-        result = Agent(model, workspace=folder, journal=journal, skill="travel", **options).run("Book me a flight.")
+        result = Agent(model, workspace=folder, journal=journal, skill="travel", **options).run(wanted)
     laws.law_of_history(journal, result.id)
     return result
 
@@ -44,7 +50,7 @@ def test_no_flight_outside_the_bounds_can_be_booked(most: int, price: int, day: 
     fitting = [it for it in flights() if it["price"] <= most]
     wanted = {"tool": "book_flight", "args": {"flight": "BR999", "day": day, "price": price}}
     with TemporaryDirectory() as folder, Journal(Path(folder) / "journal.db") as journal:
-        result = travel(["book", {**TRIP, "most": most}, wanted], Path(folder), journal)
+        result = travel(["book", {**TRIP, "most": most}, wanted], Path(folder), journal, BOOK.format(most))
     assert result.status is Status.DONE
     if not fitting:
         assert "No flight" in (result.answer or "")
@@ -71,3 +77,28 @@ def test_days_that_are_none_are_asked_about(journal: Journal, tmp_path: Path) ->
     backwards = {**TRIP, "first_day": "2026-12-09"}
     result = travel(["look", backwards], tmp_path, journal)
     assert (result.status, result.question) == (Status.PAUSED, "On which days? At most 14 of them can be looked at.")
+
+
+@pytest.mark.parametrize(
+    ("said", "question"),
+    [
+        (BOOK.format(400), ""),
+        ("Book a flight from Oslo to Rome for 400 euros.", "On which days? At most 14 of them can be looked at."),
+        ("Book a flight to Rome on Friday for 400 euros.", "From where?"),
+        ("Book a flight from oslo to rome on 4.12., as cheap as 40.", "For how many euros at most?"),
+        ("I must see Marseille.", "From where? To where? On which days? At most 14 of them can be looked at. "
+         "For how many euros at most?"),
+    ],
+)  # fmt: skip
+def test_what_nobody_named_is_asked_for(said: str, question: str, journal: Journal, tmp_path: Path) -> None:
+    """A model that has to name something names something."""
+    result = travel(["book", {**TRIP, "most": 400}, "{"], tmp_path, journal, said)
+    assert (result.question or "") == question
+    assert [it.tool for it in result.calls][:1] == ([] if question else ["find_flights"])
+
+
+def test_to_look_needs_no_price(journal: Journal, tmp_path: Path) -> None:
+    result = travel(
+        ["look", {**TRIP, "most": 1}], tmp_path, journal, "Flights from Oslo to Rome, 2026-12-04 and two days"
+    )
+    assert len((result.answer or "").splitlines()) == len(flights())

@@ -1,12 +1,14 @@
-"""Flights within bounds: what the traveller named becomes the form of the call.
+"""Flights within bounds: what the traveller named becomes the form of the call; what they did not name is asked for.
 
 The intent decides which tool there is at all. A booking can only name a flight that a search gave, on a day and at a
 price within what was asked for: another one cannot be spelled. The timetable is made up.
 """
 
+import calendar
 import datetime
 import hashlib
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -19,8 +21,17 @@ from bridle.toolbox.workspace import Workspace
 
 LONGEST = datetime.timedelta(days=14)
 """Days between the first and the last that are looked at."""
+MOST = 10_000
+"""Euros, where no less were named."""
 FILE = "bookings.json"
 """Bookings by the key of their call, so that a call that is made again books nothing again."""
+
+ASKED = 3
+"""Times that a traveller is asked for what is missing."""
+NAMES = (*calendar.month_name, *calendar.month_abbr, *calendar.day_name, *calendar.day_abbr)
+WORDS = "|".join(("today", "tomorrow", "tonight", "weekend", "week", *filter(None, NAMES)))
+DAY = re.compile(rf"\d{{4}}-\d\d|\b\d\d?(?:\.\s?\d|(?:st|nd|rd|th)\b)|\b(?:{WORDS})\b", re.IGNORECASE)
+"""What names a day."""
 
 INTENTS = ("look", "book", "cancel", "something else")
 INTENT = "What does the traveller want?"
@@ -34,7 +45,7 @@ class Trip(BaseModel):
     destination: str = Field(min_length=2, max_length=40)
     first_day: datetime.date
     last_day: datetime.date
-    most: int = Field(ge=1, le=10_000)
+    most: int = Field(ge=1, le=MOST)
     """Euros."""
 
 
@@ -45,6 +56,26 @@ def timetable(origin: str, destination: str, day: datetime.date) -> list[dict[st
         {"flight": f"BR{made[n] + 100}", "day": day.isoformat(), "price": 60 + made[n + 8] * 3}
         for n in range(1 + made[0] % 3)
     ]
+
+
+def numbers(said: str) -> set[int]:
+    """The whole numbers that were said."""
+    return {int(it) for it in re.findall(r"\d+", said.replace(",", ""))}
+
+
+def missing(trip: Trip, said: str, *, book: bool) -> str:
+    """What a trip says and the traveller did not, as a question; empty if there is no such thing.
+
+    A model that has to name a town, a day and a price names some.
+    """
+    known, due = said.casefold(), list[str]()
+    for town, question in ((trip.origin, "From where?"), (trip.destination, "To where?")):
+        due += [question] if town.casefold() not in known else []
+    if not DAY.search(said) or not datetime.timedelta() <= trip.last_day - trip.first_day <= LONGEST:
+        due.append(f"On which days? At most {LONGEST.days} of them can be looked at.")
+    if book and trip.most not in numbers(said):
+        due.append("For how many euros at most?")
+    return " ".join(due)
 
 
 @tool(effect="pure")
@@ -118,9 +149,16 @@ async def _cancel(context: Context) -> str:
 
 async def _fly(context: Context, *, book: bool) -> str:
     trip = await context.extract(Trip, TRIP)
-    if trip.last_day < trip.first_day or trip.last_day - trip.first_day > LONGEST:
-        await context.ask(f"On which days? At most {LONGEST.days} of them can be looked at.")
-        trip = await context.extract(Trip, "The trip, with the days that were named last.")
+    for _ in range(ASKED):
+        said = " ".join(it.content for it in context.messages if it.role == "user")
+        if not (question := missing(trip, said, book=book)):
+            break
+        await context.ask(question)
+        trip = await context.extract(Trip, f"{TRIP} What was named last counts.")
+    else:
+        return "I do not know enough of the trip to look for it."
+    if trip.most not in numbers(said):
+        trip = trip.model_copy(update={"most": MOST})  # to look costs nothing
     named = {name: value for name, value in trip.model_dump(mode="json").items() if name != "most"}
     seen = await context.call("find_flights", **named)
     flights: list[dict[str, Any]] = seen.value if seen.ok else []  # type: ignore[assignment]
