@@ -6,6 +6,8 @@
 - *long*: a run of 10,000 steps: how long it takes to list it, to read it, and to take it up to where it stands.
 - *replays*: recorded runs gone over without a model, and whether any comes to something else.
 - *copies*: runs copied at every place, nothing changed, gone on with, and whether any is another run then.
+- *same*: every shipped skill that needs nothing but colt, done 20 times in the deterministic setting: how many runs
+  differ from the first.
 - *altered*: an exported run of 1,000 events with one byte changed, everywhere (each line as the reader reads it, behind
   the line before it); with each event left out, or changed with its neighbour; cut off behind each: is each found?
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from array import array
@@ -41,6 +44,7 @@ from bridle.grammar.action import Call
 from bridle.how import StepSettings
 from bridle.journal import Journal, RunStarted, StepTaken
 from bridle.journal.export import export, read_event, read_export
+from bridle.local import open_model
 from bridle.model import Model
 from bridle.prompt import Prompt
 from bridle.record import Recorder
@@ -202,6 +206,34 @@ def copies(folder: Path, runs: int) -> dict[str, int]:
     return {"copies": made, "otherwise": wrong}
 
 
+def same(folder: Path, times: int) -> dict[str, int]:
+    """How many runs of each shipped skill that needs nothing but colt part from the first of it."""
+    requests = {
+        "chat": "hello",
+        "clarify": "Book something nice",
+        "intent-router": "Which files are there?",
+        "plan-and-execute": "Read plan.txt and note what it says",
+        "react": "Take a note: call Anna",
+        "self-consistency": "What is 12 * 12?",
+        "travel": "Flights from Oslo to Rome on Friday",
+        "verify": "Say hello to Bo",
+    }
+    found = dict[str, int]()
+    with open_model("colt", deterministic=True) as colt, Journal(folder / "same.db") as journal:
+        for skill in track(list(requests), "same", console=CONSOLE):
+            runs = list[str]()
+            for _ in range(times):
+                workspace = folder / skill
+                shutil.rmtree(workspace, ignore_errors=True)
+                workspace.mkdir()
+                (workspace / "plan.txt").write_text("water the plants", encoding="utf-8")
+                settings = StepSettings(thinking=colt.thinking, seed=1)
+                one = Agent(colt, workspace=workspace, journal=journal, skill=skill, settings=settings)
+                runs.append(one.run(requests[skill]).id)
+            found[skill] = sum(difference(journal, runs[0], it) != "" for it in runs[1:])
+    return {"times": times, **found}
+
+
 def altered(folder: Path, events: int) -> dict[str, int]:
     """How many altered files are taken for whole."""
     with Journal(folder / "export.db") as journal:
@@ -270,10 +302,11 @@ def _taken(number: int) -> StepTaken:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", nargs="*", choices=["cost", "long", "replays", "copies", "altered"])
+    parser.add_argument("--only", nargs="*", choices=["cost", "long", "replays", "copies", "same", "altered"])
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--copied", type=int, default=20)
+    parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--events", type=int, default=1000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -282,6 +315,7 @@ def main() -> None:
         "long": lambda folder: long(folder, options.steps),
         "replays": lambda folder: replays(folder, options.runs),
         "copies": lambda folder: copies(folder, options.copied),
+        "same": lambda folder: same(folder, options.times),
         "altered": lambda folder: altered(folder, options.events),
     }
     found = dict[str, dict[str, Any]]()

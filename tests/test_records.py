@@ -15,10 +15,28 @@ def test_records_hold_what_they_promise() -> None:
     script = Path(__file__).resolve().parents[1] / "benchmarks" / "records.py"
     if not script.is_file():
         pytest.skip("an installed Bridle has no benchmarks")
-    only = ["--only", "replays", "copies", "altered", "--runs", "8", "--copied", "2", "--events", "40", "--json"]
+    only = [
+        "--only",
+        "replays",
+        "copies",
+        "same",
+        "altered",
+        "--times",
+        "2",
+        "--runs",
+        "8",
+        "--copied",
+        "2",
+        "--events",
+        "40",
+        "--json",
+    ]
     done = subprocess.run([sys.executable, str(script), *only], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert (told["replays"]["otherwise"], told["copies"]["otherwise"], told["altered"]["missed"]) == (0, 0, 0)
     assert told["copies"]["copies"] > 10
+    assert told["same"].pop("times") == 2
+    assert set(told["same"].values()) == {0}
+    assert len(told["same"]) == 8
     assert told["altered"]["altered"] > 10_000
