@@ -36,10 +36,13 @@ CLAIM: dict[str, Any] = {"claim": [{"says": "(?i)tests? pass", "needs": ["run_*"
 CITE: dict[str, Any] = {"cite": True}
 
 
-def run(replies: list[Any], folder: Path, journal: Journal, policy: dict[str, Any], **settings: Any) -> Run:
+def run(
+    replies: list[Any], folder: Path, journal: Journal, policy: dict[str, Any], skill: str = "react", **settings: Any
+) -> Run:
     with scripted_model([json.dumps(it) if not isinstance(it, str) else it for it in replies]) as model:
         chosen = StepSettings(thinking=None, policy=Policy.model_validate(policy), **settings)
-        result = Agent(model, workspace=folder, journal=journal, tools=TOOLS, settings=chosen).run("test it")
+        agent = Agent(model, workspace=folder, journal=journal, tools=TOOLS, settings=chosen, skill=skill)
+        result = agent.run("test it")
     assert replay(journal, result.id, tools=TOOLS, catalogue=catalogue()) == ""
     return result
 
@@ -60,6 +63,14 @@ def test_a_claim_needs_a_call_that_shows_it(tmp_path: Path, journal: Journal, su
     assert bool(told) != stands
     if told:
         assert "that needs a call of run_* that came to '^ok'" in told[-1]["answer"]
+
+
+def test_no_other_way_to_answer_claims_more(tmp_path: Path, journal: Journal) -> None:
+    """Free words are held to it as well, and what a skill puts together."""
+    claimed = run(["All tests pass."], tmp_path, journal, CLAIM, skill="chat")
+    assert (claimed.status, claimed.answer) == (Status.FAILED, None)
+    assert claimed.reason == "the answer says 'tests pass': that needs a call of run_* that came to '^ok'"
+    assert run(["I do not know."], tmp_path, journal, CLAIM, skill="chat").answer == "I do not know."
 
 
 def test_who_goes_on_claiming_is_stopped(tmp_path: Path, journal: Journal) -> None:

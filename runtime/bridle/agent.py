@@ -53,6 +53,7 @@ from bridle.journal import (
 )
 from bridle.journal.store import new_run
 from bridle.person import Ask, Letter, Person, Question
+from bridle.policy import PolicyError
 from bridle.prompt import Message
 from bridle.recall import recall
 from bridle.record import Recorder, told
@@ -278,6 +279,8 @@ class Agent:
             if not isinstance(cast("object", answer), str):
                 kind = type(answer).__name__
                 raise SkillError(f"the skill '{self.skill.name}' came to {kind}, and an answer is text")
+            if why := self.settings.policy.unfounded(answer, context.bounds.results):  # whatever verb it came by
+                raise PolicyError(why)
         except (Astray, JournalError):  # nothing of this is news of the run, or none can be written down
             raise
         except Ended as end:
