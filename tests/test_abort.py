@@ -148,7 +148,7 @@ def test_a_run_that_was_being_taken_back_does_nothing_anew(tmp_path: Path) -> No
         without = [it for it in TOOLS if it.name != "shout"]
         end = agent(journal, tmp_path, shop, work, without).resume(run)
         assert end.status is Status.FAILED
-        assert end.reason.endswith("taken back; this stays: shout, which is no tool any more")
+        assert end.reason.endswith("taken back; this stays: shout, whose tool is not at hand")
         assert shop.sold == {}
         kinds = [type(it.body) for it in journal.events(run)]
         assert kinds.count(UndoIntended) == 1

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from copy import copy
@@ -55,7 +54,7 @@ from bridle.journal.store import new_run
 from bridle.person import Ask, Letter, Person, Question
 from bridle.policy import PolicyError
 from bridle.prompt import Message
-from bridle.recall import recall
+from bridle.recall import calls_of, recall_undone, spent
 from bridle.record import Recorder, told
 from bridle.resume import check_same, way_of
 from bridle.run import Run
@@ -227,8 +226,8 @@ class Agent:
         """Bring to its end what takes a run back, from the record of what it did."""
         assert past.aborted is not None
         context = self._context(recorder, started.task, [Message("user", started.task)], past)
-        unknown = recall(context.bounds, events, [*self.tools, *self.skill.tools()], self.catalogue)
-        return await self._abort(context, past.aborted.status, past.aborted.reason, unknown)
+        spent(context.bounds, events)
+        return await self._abort(context, past.aborted.status, past.aborted.reason)
 
     async def revisit(
         self,
@@ -261,7 +260,7 @@ class Agent:
         limits = self.limits.within(policy.steps, policy.tokens, policy.seconds)
         course = Course(
             recorder,
-            Gate(Bounds(limits, time.monotonic() - past.seconds), policy, [task]),
+            Gate(Bounds(limits, past.seconds), policy, [task]),
             self.settings,
             self._services,
             Person(self._answer, letter),
@@ -273,14 +272,7 @@ class Agent:
 
     async def _work(self, context: Context, work: Work[str]) -> Run:
         try:
-            if self.settings.policy.scope == "task":
-                context.bounds.scope = await choose_scope(context)
-            answer = await in_time(work(context), context.bounds.deadline, lambda: context.bounds.outside > 0)
-            if not isinstance(cast("object", answer), str):
-                kind = type(answer).__name__
-                raise SkillError(f"the skill '{self.skill.name}' came to {kind}, and an answer is text")
-            if why := self.settings.policy.unfounded(answer, context.bounds.results):  # whatever verb it came by
-                raise PolicyError(why)
+            answer = await self._said(context, work)
         except (Astray, JournalError):  # nothing of this is news of the run, or none can be written down
             raise
         except Ended as end:
@@ -294,22 +286,49 @@ class Agent:
         except asyncio.CancelledError:
             await self._abort(context, Status.CANCELLED, "it was stopped")
             raise
-        except Misread as error:
-            return self._end(context, Status.DONE, error.message, None, "")
         except BridleError as error:
             return await self._abort(context, Status.FAILED, error.message)
         except (Exception, SystemExit) as error:  # a skill is foreign code: its bug ends its run, not the caller
             return await self._abort(context, Status.FAILED, f"{type(error).__name__}: {error}")
         return self._end(context, Status.DONE, answer, None, "")
 
-    async def _abort(self, context: Context, status: Status, reason: str, unknown: Sequence[str] = ()) -> Run:
-        """End a run that comes to nothing, and take back what it did, if that is wanted; `unknown` cannot be."""
-        course = context.course
+    async def _said(self, context: Context, work: Work[str]) -> str:
+        """What the skill says in the end, to the task or of it.
+
+        Raises:
+            PolicyError: it claims what nothing shows.
+            Overtime: it does not end.
+            Exception: whatever it raises.
+        """
+        bounds, policy = context.bounds, self.settings.policy
+        if policy.scope == "task":
+            bounds.scope = await choose_scope(context)
+        try:
+            answer = await in_time(work(context), lambda: bounds.deadline, lambda: bounds.outside > 0)
+        except Misread as error:
+            answer = error.message
+        if not isinstance(cast("object", answer), str):
+            kind = type(answer).__name__
+            raise SkillError(f"the skill '{self.skill.name}' came to {kind}, and an answer is text")
+        if why := policy.unfounded(answer, bounds.results):  # whatever verb it came by
+            raise PolicyError(why)
+        return answer
+
+    async def _abort(self, context: Context, status: Status, reason: str) -> Run:
+        """End a run that comes to nothing, and take back what it did, if that is wanted: all that its record tells of,
+        for a run that is taken up may not have come by all of it again."""
+        course, bounds = context.course, context.bounds
         if not self.settings.undo and course.past.aborted is None:
             return self._end(context, status, None, None, reason)
         if course.past.aborted is None:
             course.recorder.event(RunAborted(status=status, reason=reason), durable=True)
-        lasting = await context.undo(context.bounds.calls)
+        tools = [*self.tools, *context.tools]
+        with suppress(BridleError):  # its skill may be gone by now
+            tools += self.skill.tools()
+        calls, unknown = calls_of(self.journal.events(course.recorder.run), bounds.calls, tools, self.catalogue)
+        met = {it.key for it in bounds.calls}
+        recall_undone(bounds, course.past, [it for it in calls if it.key not in met])
+        lasting = await context.undo(calls)
         left = [*(it.tool for it in lasting), *unknown]
         stays = f"; this stays: {', '.join(left)}" if left else ""
         return self._end(context, status, None, None, f"{reason}; what was done is taken back{stays}", undone=True)
@@ -324,7 +343,7 @@ class Agent:
         *,
         undone: bool = False,
     ) -> Run:
-        seconds = time.monotonic() - context.bounds.started
+        seconds = context.bounds.seconds
         if status is Status.BUDGET:
             answer = f"Not finished: {reason}. {context.bounds.so_far()}"
         pending = question.pending if isinstance(question, Question) else None

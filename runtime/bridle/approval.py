@@ -74,8 +74,8 @@ def approved(call: Call, tool: Tool, said: str) -> Approval | None:
     try:
         changed = Call(tool.name, json.loads(said))
         tool.check(changed.args)
-    except (ValueError, ToolError) as error:
-        raise PolicyError(f"{tool.name} cannot be called with {said}: {error}") from None
+    except (ValueError, ToolError, RecursionError) as error:
+        raise PolicyError(f"{tool.name} cannot be called with {said[:200]}: {error}") from None
     return Approval(changed)
 
 

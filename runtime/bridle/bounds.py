@@ -109,12 +109,16 @@ class Bounds:
     """What a run has spent of what it may."""
 
     limits: Limits
+    before: float = 0.0
+    """Seconds that it took before it was taken up; they count from the first that is new."""
     started: float = field(default_factory=time.monotonic)
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
     calls: list[CallMade] = field(default_factory=list[CallMade])
     undone: set[str] = field(default_factory=set[str])
     """Keys of calls that were taken back."""
+    undos: Counter[str] = field(default_factory=Counter[str])
+    """How often it was tried, by key."""
     scope: frozenset[str] | None = None
     """The tools that the task was found to need; None for all."""
     changed: float = float("-inf")
@@ -134,6 +138,15 @@ class Bounds:
         """When it has to be over, on the monotonic clock."""
         return self.started + self.limits.seconds
 
+    @property
+    def seconds(self) -> float:
+        """What it took so far."""
+        return time.monotonic() - self.started + self.before
+
+    def wake(self) -> None:
+        """From here on it does what is new: what it took before counts."""
+        self.started, self.before = self.started - self.before, 0.0
+
     @contextmanager
     def waiting(self) -> Generator[None]:
         """While the world or a person is waited for."""
@@ -152,12 +165,20 @@ class Bounds:
         limits = self.limits
         if self.steps >= limits.steps:
             raise Ended(Status.BUDGET, f"it took {limits.steps} steps")
-        if time.monotonic() >= self.deadline:
-            raise Ended(Status.BUDGET, f"it took longer than {limits.seconds:g} s")
+        self.in_time()
         left = limits.tokens - self.usage.output
         if left <= 0:
             raise Ended(Status.BUDGET, f"it made {limits.tokens} tokens")
         return left
+
+    def in_time(self) -> None:
+        """See that there is time left.
+
+        Raises:
+            Ended: there is none.
+        """
+        if time.monotonic() >= self.deadline:
+            raise Ended(Status.BUDGET, f"it took longer than {self.limits.seconds:g} s")
 
     def spend(self, attempts: Sequence[Attempt], *, steps: int = 0) -> None:
         """Count what a step took; `steps` are those in which nothing was written."""

@@ -62,8 +62,8 @@ class Course(Effects):
             if self.anew is not None:
                 await self.anew(step, model, known)
             return self._known(known, step)
-        self._failagain(path, step)
-        start = time.monotonic()
+        self._fail_again(path, step)
+        step, start = await self._due(step), time.monotonic()
         try:
             outcome = await take(step, model)
         except (BudgetError, StepError) as error:
@@ -82,8 +82,8 @@ class Course(Effects):
         known = {it: self._known(found, step) for it in places if (found := self.past.step(it)) is not None}
         if known and self.past.has_counted(path):
             return most(list(known.values()), ())
-        self._failagain(path, step)
-        start = time.monotonic()
+        self._fail_again(path, step)
+        step, start = await self._due(step), time.monotonic()
         try:
             found = await vote(step, model, count)
         except (BudgetError, StepError) as error:
@@ -107,13 +107,13 @@ class Course(Effects):
             Ended: a bound of the run is met.
             Astray: something else was weighed there before.
         """
-        await self.left()
         known, asked = self.past.decision(path), digest(messages)
         if known is not None:
             same_question(path, known.asked, asked)
             told = tuple(known.probabilities)
             decision = Decision(known.option, max(told), told, known.sure)
         elif isinstance(model, Model):
+            await self.fresh()
             start = time.monotonic()
             decision = await choose(messages, choice, model, calibration, session=self.recorder.run)
             question, seconds = messages[-1].content, time.monotonic() - start
@@ -125,6 +125,15 @@ class Course(Effects):
         self.bounds.spend((), steps=1)
         return decision
 
+    async def _due(self, step: Step[T]) -> Step[T]:
+        """A step that is new, with the time that there is.
+
+        Raises:
+            Ended: there is none.
+        """
+        await self.fresh()
+        return replace(step, deadline=self.bounds.deadline)
+
     def _known(self, attempts: Sequence[StepTaken], step: Step[T]) -> Outcome[T]:
         """What a step came to that was taken before."""
         same_question(attempts[-1].path, attempts[-1].asked, digest(step.messages))
@@ -133,7 +142,7 @@ class Course(Effects):
         last = attempts[-1]
         return Outcome(step.form.load(json.loads(last.spelled) if last.spelled else last.value), taken)
 
-    def _failagain(self, path: str, step: Step[Any]) -> None:
+    def _fail_again(self, path: str, step: Step[Any]) -> None:
         """Fail where a step did before: the skill may have gone another way for it.
 
         Raises:

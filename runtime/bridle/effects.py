@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import TypeVar
 
-from bridle.approval import approved, settle
+from bridle.approval import approved, question, settle
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.gate import Gate
 from bridle.grammar.action import Call
@@ -45,6 +46,8 @@ class Effects:
     """Hears signs of life, on the engine's thread."""
     past: Past = field(default_factory=Past)
     """What the run did before."""
+    undoing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
+    """Two branches may take back the same."""
 
     @property
     def bounds(self) -> Bounds:
@@ -81,7 +84,6 @@ class Effects:
             Ended: a bound of the run is met: the tool was used too often, say. Or the person has to be asked.
             Astray: another call was made there before.
         """
-        await self.left()
         begun, made = time.monotonic(), self.past.call(place)
         verdict = self.gate.verdict(tool, skill, sources, "ask")
         if made is not None:
@@ -90,7 +92,8 @@ class Effects:
             try:
                 if refused := self.past.refused(place):
                     raise PolicyError(refused)
-                call = await self.gate.passed(place, call, tool, verdict, self.insist)
+                await self.fresh()
+                call = await self._passed(place, call, tool, verdict)
             except PolicyError as error:
                 self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
                 return Observation(False, error.message, f"error: {error.message}")
@@ -101,7 +104,7 @@ class Effects:
             seen = Observation(then.ok, then.result, then.text, then.seconds, open=then.open)
         else:
             seen = await self._done(key, place, call, tool, sources, made)
-        when = begun if made is None else float("-inf")
+        when = begun if made is None and not seen.cached else float("-inf")
         self.bounds.calls.append(CallMade(tool, call.args, seen.value, seen.ok, key, place, when, seen.open))
         return seen
 
@@ -111,25 +114,49 @@ class Effects:
         """Make a call, or find out what came of one that was begun; written down before and after."""
         services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
         seen = None
-        if made is not None:
-            seen = await settle(call, tool, services, self.insist, f"{DOUBT}{place}.{made.begun}")
-        if made is None or (seen is None and tool.effect is Effect.UNSAFE):  # a word that it was not done is for once
-            self.recorder.intent(key, call, tool.effect, sources)
         try:
-            seen = seen or await self._carried_out(call, tool, services)
+            if made is not None:
+                if tool.probe is not None:
+                    self.recorder.doing()
+                seen = await settle(call, tool, services, self.insist, f"{DOUBT}{place}.{made.begun}")
+            if made is None or (seen is None and tool.effect is Effect.UNSAFE):  # a word that it was not is for once
+                self.recorder.intent(key, call, tool.effect, sources)
+            if seen is None:
+                self.recorder.doing()
+                self.bounds.undos[key] = self.past.undos(place)  # what was taken back then is not what is done now
+                seen = await self._carried_out(call, tool, services)
         except asyncio.CancelledError:  # it may have been done: whoever takes back has to know of it
             self.bounds.calls.append(CallMade(tool, call.args, None, False, key, place, open=True))
             raise
         self.recorder.outcome(key, tool.name, seen)
         return seen
 
-    async def left(self) -> None:
-        """See that there is something left; a skill that stops at nothing can be stopped here.
+    async def _passed(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:
+        """The call that the policy, and the person if it says so, let pass.
+
+        Raises:
+            PolicyError: there is none.
+            Ended: the person has to be asked, and nobody is there.
+        """
+        self.gate.check(call, tool, verdict)
+        if verdict.word != "ask":
+            return call
+        path, seconds = self.gate.asked(place, call), self.gate.policy.approval_seconds
+        if self.gate.is_settled(verdict) and self.past.heard_last(path) is None:
+            return call
+        given = await self.insist(path, question(call, tool, seconds), partial(approved, call, tool), within=seconds)
+        passed = self.gate.settle(call, verdict, given)
+        self.gate.check(passed, tool, verdict)  # a person is held to the rules as well, and others went on meanwhile
+        return passed
+
+    async def fresh(self) -> None:
+        """See that there is something left for what is new; a skill that stops at nothing can be stopped here.
 
         Raises:
             Ended: there is not.
         """
         try:
+            self.bounds.wake()
             self.bounds.left()
         except Ended:
             await asyncio.sleep(0)
@@ -168,25 +195,29 @@ class Effects:
         Calls of tools that only look did nothing, nor did those that failed, unless they may have been done all the
         same.
         """
-        lasting: list[CallMade] = []
-        for made in reversed([it for it in calls if (it.ok or it.open) and it.key not in self.bounds.undone]):
-            if made.by.effect is Effect.PURE:
-                continue
-            done = self.past.undone(made.place)
-            if done is None:
-                if not self.past.undoing(made.place):
-                    self.recorder.event(UndoIntended(key=made.key, tool=made.tool), durable=True)
-                known = {**self.services, CallKey: CallKey(made.key)}
-                with self.bounds.waiting():
-                    seen = await made.by.take_back(made.args, made.result, known)
-                self.bounds.changed = time.monotonic()
-                done = Undone(key=made.key, tool=made.tool, ok=seen.ok, text=seen.text)
-                self.recorder.event(done)
-            if done.ok:
-                self.bounds.undone.add(made.key)
-            else:
-                lasting.append(made)
-        return lasting
+        async with self.undoing:
+            return [it for it in reversed(calls) if not await self._taken_back(it)]
+
+    async def _taken_back(self, made: CallMade) -> bool:
+        """Whether nothing lasts of a call, which is taken back if it did something."""
+        key, place, bounds = made.key, made.place, self.bounds
+        if made.by.effect is Effect.PURE or not (made.ok or made.open) or key in bounds.undone:
+            return True
+        number = bounds.undos[key]
+        bounds.undos[key] += 1
+        done = self.past.undone(place, number)
+        if done is None:
+            if not self.past.undoing(place, number):
+                self.recorder.event(UndoIntended(key=key, tool=made.tool), durable=True)
+            self.recorder.doing()
+            with bounds.waiting():
+                seen = await made.by.take_back(made.args, made.result, {**self.services, CallKey: CallKey(key)})
+            bounds.changed = time.monotonic()
+            done = Undone(key=key, tool=made.tool, ok=seen.ok, text=seen.text)
+            self.recorder.event(done)
+        if done.ok:
+            bounds.undone.add(key)
+        return done.ok
 
     async def hear(
         self, path: str, question: Question, status: Status = Status.PAUSED, within: float | None = None
@@ -226,8 +257,10 @@ class Effects:
         """
         asked = 0
         for number in count(1):
-            place = again_at(path, number)
-            asked += self.past.heard(place) is None
+            place, known = again_at(path, number), self.past.heard(again_at(path, number))
+            if known is not None and self.past.heard(place, within) is None:
+                continue  # it was good for a while
+            asked += known is None
             if asked > ASKED:
                 break
             if (found := read(await self.hear(place, question, status, within))) is not None:
@@ -249,7 +282,7 @@ class Effects:
         if known is not None and known.to != body.to:
             raise Astray(body.path, f"its task goes to '{body.to}', and went to '{known.to}'")
         if known is not None and known.digest and known.digest != body.digest:
-            raise Astray(body.path, f"the skill '{body.to}' is not what it was")
+            raise Astray(body.path, f"the skill '{body.to}' is not what it was; fork it before that")
         if known is None:
             self.recorder.event(body)
 

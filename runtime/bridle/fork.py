@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bridle.errors import UsageError
@@ -26,7 +26,7 @@ from bridle.journal import (
     place_of,
     prompts,
 )
-from bridle.journal.replay import APPROVAL, approved_at
+from bridle.journal.replay import asked_about
 from bridle.journal.store import new_run
 from bridle.tool import Effect, render
 
@@ -64,6 +64,8 @@ def fork(
         places = dict.fromkeys(name for event in events[1:] for name in _names(event) if not name.isdigit())
         raise UsageError(f"the run {run} has no place {at}; there are: {', '.join(places) or 'none'}")
     before = [event for event in events if event.number < here.number]
+    if any(isinstance(event.body, RunAborted) for event in before):
+        raise UsageError(f"what the run {run} did was taken back before {at}", hint="fork it at an earlier place")
     bodies: list[Body] = []
     match here.body:
         case CallIntended() as call if result is not None:
@@ -83,17 +85,19 @@ def fork(
     answered = {event.body.key for event in before if isinstance(event.body, CallAnswered)}
     known = {event.body.key for event in events if isinstance(event.body, CallAnswered)}
     made = {place_of(key) for key in answered} | {place_of(it.key) for it in bodies if isinstance(it, CallIntended)}
+    made |= {place_of(it.body.key) for it in before if isinstance(it.body, CallIntended) and _stays(it.body, known)}
+    made |= {asked_about(it.path) for it in bodies if isinstance(it, Heard)}
     for event in before:
         match event.body:
             case RunStarted() as body:
                 told = body.model_copy(update=begins)
             case RunEnded() | RunAborted():
                 continue
-            case CallIntended(key=key, effect=effect) if key not in answered:
-                if effect != Effect.UNSAFE or key in known:  # it is made anew; what nobody knows of stays in doubt
+            case CallIntended(key=key) if key not in answered:
+                if not _stays(event.body, known):  # it is made anew
                     continue
                 told = event.body
-            case Heard(path=path) if path.startswith(APPROVAL) and approved_at(path) not in made:
+            case Heard(path=path) if (place := asked_about(path)) and place not in made:
                 continue  # it was for the call that is made anew
             case Kept(layer="global") as body:  # it was said once
                 told = body.model_copy(update={"read": True})
@@ -105,6 +109,11 @@ def fork(
     for body in bodies:
         journal.append(copy, body)
     return copy
+
+
+def _stays(call: CallIntended, known: Collection[str]) -> bool:
+    """Whether a call without an outcome stays in doubt in a copy: nobody knows what came of it."""
+    return call.effect == Effect.UNSAFE and call.key not in known
 
 
 def difference(journal: Journal, one: str, other: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 
-from bridle.approval import Approval, Insist, approved, arguments, question
+from bridle.approval import Approval, arguments
 from bridle.bounds import Bounds
 from bridle.errors import ToolError
 from bridle.grammar.action import Call
@@ -47,22 +46,9 @@ class Gate:
                 found[name] = narrowed
         return found
 
-    async def passed(self, place: str, call: Call, tool: Tool, verdict: Verdict, insist: Insist) -> Call:
-        """The call that the policy, and the person if it says so, let pass.
-
-        Raises:
-            PolicyError: there is none.
-            Ended: the person has to be asked, and nobody is there.
-        """
-        self._check(call, tool, verdict)
-        if verdict.word != "ask" or (tool.name, tuple(verdict.rules)) in self.settled:
-            return call
-        seconds = self.policy.approval_seconds
-        asked = question(call, tool, seconds)
-        given = await insist(self.asked(place, call), asked, partial(approved, call, tool), within=seconds)
-        passed = self.settle(call, verdict, given)
-        self._check(passed, tool, verdict)  # a person is held to the rules as well, and others went on meanwhile
-        return passed
+    def is_settled(self, verdict: Verdict) -> bool:
+        """Whether the person allowed a tool for all of the run."""
+        return (verdict.tool, tuple(verdict.rules)) in self.settled
 
     def asked(self, place: str, call: Call) -> str:
         """Where a person is asked about exactly this call."""
@@ -72,12 +58,12 @@ class Gate:
     def settle(self, call: Call, verdict: Verdict, given: Approval) -> Call:
         """The call that a person lets pass."""
         if given.always:
-            self.settled.add((call.tool, tuple(verdict.rules)))
+            self.settled.add((verdict.tool, tuple(verdict.rules)))
         if given.call is not call:
             self.people.append(arguments(given.call))
         return given.call
 
-    def _check(self, call: Call, tool: Tool, verdict: Verdict) -> None:
+    def check(self, call: Call, tool: Tool, verdict: Verdict) -> None:
         """See that a call keeps to the rules with the values that the tool would get; one whose arguments do not fit is
         not made anyway."""
         with suppress(ToolError):

@@ -8,27 +8,34 @@ from bridle.bounds import Bounds, CallMade
 from bridle.course import again
 from bridle.delegate import Delegates
 from bridle.errors import BridleError
-from bridle.journal import CallAnswered, CallIntended, Decided, Delegated, Event, StepTaken, place_of
+from bridle.journal import CallAnswered, CallIntended, Decided, Delegated, Event, Past, StepTaken, place_of
 from bridle.tool import Tool
 
 
-def recall(bounds: Bounds, events: Sequence[Event], tools: Sequence[Tool], skills: Delegates) -> list[str]:
-    """Count in some bounds what a record says was spent and done. Given back are the calls whose tool is not known any
-    more, in words.
+def spent(bounds: Bounds, events: Sequence[Event]) -> None:
+    """Count in some bounds what a record says was spent."""
+    for event in events:
+        if isinstance(event.body, StepTaken):
+            bounds.spend([again(event.body)])
+        elif isinstance(event.body, Decided):
+            bounds.spend((), steps=1)
+
+
+def calls_of(
+    events: Sequence[Event], known: Sequence[CallMade], tools: Sequence[Tool], skills: Delegates
+) -> tuple[list[CallMade], list[str]]:
+    """All calls of a record, as they were begun; and in words those whose tool is not at hand, as far as they last.
 
     Args:
-        bounds: of a run that is not gone on with.
-        events: its record.
-        tools: those that it had, its skill's own among them.
+        events: the record.
+        known: those of them that are known better, by key.
+        tools: those that the run had, its skill's own among them.
         skills: where the tools of those are found that it gave tasks to.
     """
+    met = {it.key: it for it in known}
     begun, answers, given = dict[str, CallIntended](), dict[str, CallAnswered](), dict[str, str]()
     for event in events:
         match event.body:
-            case StepTaken() as taken:
-                bounds.spend([again(taken)])
-            case Decided():
-                bounds.spend((), steps=1)
             case Delegated(path=path, to=name):
                 given[path] = name
             case CallIntended(key=key) as intent:
@@ -37,17 +44,28 @@ def recall(bounds: Bounds, events: Sequence[Event], tools: Sequence[Tool], skill
                 answers[key] = answer
             case _:
                 pass
-    unknown = list[str]()
+    found, unknown = list[CallMade](), list[str]()
     for key, intent in begun.items():
         answer, place = answers.get(key), place_of(key)
         tool = _tools_at(place, tools, given, skills).get(intent.tool)
         ok, result = (answer.ok, answer.result) if answer else (False, None)
         doubtful = answer is None or answer.open
-        if tool is not None:
-            bounds.calls.append(CallMade(tool, intent.args, result, ok, key, place, open=doubtful))
+        if key in met:
+            found.append(met[key])
+        elif tool is not None:
+            found.append(CallMade(tool, intent.args, result, ok, key, place, open=doubtful))
         elif intent.effect != "pure" and (ok or doubtful):
-            unknown.append(f"{intent.tool}, which is no tool any more")
-    return unknown
+            unknown.append(f"{intent.tool}, whose tool is not at hand")
+    return found, unknown
+
+
+def recall_undone(bounds: Bounds, past: Past, calls: Sequence[CallMade]) -> None:
+    """Count in some bounds what a record says of calls that were taken back; where that failed, it is tried again."""
+    for made in calls:
+        tries = [past.undone(made.place, number) for number in range(past.undos(made.place))]
+        bounds.undos[made.key] = len(tries)
+        if any(it.ok for it in tries if it is not None):
+            bounds.undone.add(made.key)
 
 
 def _tools_at(place: str, tools: Sequence[Tool], given: Mapping[str, str], skills: Delegates) -> dict[str, Tool]:

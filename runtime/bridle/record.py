@@ -68,6 +68,9 @@ class Recorder:
         args, seen = dict(call.args), sorted(sources)
         self.event(CallIntended(key=key, tool=call.tool, args=args, effect=effect, sources=seen), durable=True)
 
+    def doing(self) -> None:
+        """Something is about to be done in the world: where a record is only gone over, that is its end."""
+
     def kept(self, name: str) -> Kept | None:
         """What earlier runs kept for all runs under a name."""
         return self._journal.kept(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace as with_
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,6 +63,14 @@ class Silent(Recorder):
     def __init__(self, run: str) -> None:
         self.run = run
         self.ended: RunEnded | None = None
+
+    def doing(self) -> None:
+        """Nothing is done.
+
+        Raises:
+            RecordEnds: always.
+        """
+        raise RecordEnds("something would be done")
 
     def kept(self, name: str) -> Kept | None:
         """Nothing but what the record has."""
@@ -119,18 +128,21 @@ def replay(
             limits=limits if anew is None else with_(limits, seconds=float("inf")),
             settings=settings,
         )
-        asyncio.run(agent.revisit(started, past, silent, anew=anew))
+        with suppress(RecordEnds):  # while it was taken back
+            asyncio.run(agent.revisit(started, past, silent, anew=anew))
     return _why_not(ending(events), silent.ended, past)
 
 
 def _why_not(then: RunEnded | None, now: RunEnded | None, past: Past) -> str:
     if unmet := past.unmet():
         return f"it does not come to {unmet[0]} any more"
+    if then is None:  # it was cut off: whatever was to come
+        return ""
     if now is None:
         return "it does not end"
-    stopped = now.status is Status.CANCELLED
-    if then is None or then.status not in (Status.DONE, Status.PAUSED, Status.IN_DOUBT):  # it was cut off, or failed
-        return "" if stopped or (then is not None and now.status is then.status) else f"it ends as {now.status}"
+    if then.status not in (Status.DONE, Status.PAUSED, Status.IN_DOUBT):  # it was stopped, or failed
+        stopped = now.status in (Status.CANCELLED, Status.IN_DOUBT)
+        return "" if stopped or now.status is then.status else f"it ends as {now.status}"
     for name in ("status", "answer", "question", "steps"):
         if (was := getattr(then, name)) != (is_now := getattr(now, name)):
             return f"its {name} is {is_now!r}, and was {was!r}"

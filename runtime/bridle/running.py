@@ -24,8 +24,9 @@ class Overtime(Exception):
     """A skill did not end in its time."""
 
 
-async def in_time(work: Awaitable[T], deadline: float, busy: Callable[[], bool]) -> T:
-    """What work comes to; stopped soon after `deadline`, on the monotonic clock, though not while it is `busy`.
+async def in_time(work: Awaitable[T], deadline: Callable[[], float], busy: Callable[[], bool]) -> T:
+    """What work comes to; stopped soon after `deadline`, on the monotonic clock, which may move, though not while it is
+    `busy`.
 
     Raises:
         Overtime: it did not end.
@@ -34,8 +35,8 @@ async def in_time(work: Awaitable[T], deadline: float, busy: Callable[[], bool])
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
-            await asyncio.wait([task], timeout=max(deadline - time.monotonic(), 0) + GRACE)
-            if not task.done() and not busy() and time.monotonic() > deadline + GRACE:
+            await asyncio.wait([task], timeout=max(deadline() - time.monotonic(), 0) + GRACE)
+            if not task.done() and not busy() and time.monotonic() > deadline() + GRACE:
                 raise Overtime
         return task.result()
     finally:

@@ -178,7 +178,11 @@ class Tool:
         """Take back what a call with these arguments did, which came to `result`; the services hold the call's key."""
         if self.undo is None:
             return Observation(False, "", f"error: nothing takes back what {self.name} did")
-        return await self.undo.call(self.undo.among({**self.whole(args), "result": result}), services)
+        try:
+            known = {**self.whole(args), "result": result}
+        except ToolError as error:  # it takes other arguments by now
+            return Observation(False, error.message, f"error: {error.message}")
+        return await self.undo.call(self.undo.among(known), services)
 
     def among(self, known: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Those of some values that it has parameters for."""

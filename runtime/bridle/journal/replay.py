@@ -7,6 +7,7 @@ Temporal and DBOS have it).
 from __future__ import annotations
 
 from array import array
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -56,23 +57,22 @@ class Past:
 
     def __init__(self, events: Sequence[Event] = (), *, again: bool = False) -> None:
         """`again`: the run goes on, and the step that it came to its end with is taken again."""
-        self.seconds = 0.0
+        self.seconds = _seconds(events) if again else 0.0
         """What it took, if it goes on; not what it waited, for a person or for whoever takes it up."""
+        self._until = events[-1].at if events else ""
         self._steps: dict[str, list[StepTaken]] = {}
         self._decided: dict[str, Decided] = {}
         self._heard: dict[str, tuple[Heard, str]] = {}
         self._again = again
         self._calls: dict[str, Made] = {}
-        self._undone: dict[str, Undone] = {}
-        self._undoing = set[str]()
+        self._undone = defaultdict[str, list[Undone]](list)
+        self._undoing = Counter[str]()
         self.aborted: RunAborted | None = None
         """It came to nothing, and what it did was being taken back."""
         self._told: dict[tuple[str, str], Body] = {}
         self._met = set[tuple[str, str]]()
         self._prompted: dict[str, list[str]] = {}
-        for before, event in zip((None, *events), events, strict=False):
-            if again and before is not None and isinstance(event.body, StepTaken | CallAnswered | Decided):
-                self.seconds += min(_moment(event) - _moment(before), event.body.seconds)
+        for event in events:
             self._read(event.body, event.at)
             if again and isinstance(event.body, RunEnded):
                 self._forget_failure(event.body.reason)
@@ -101,13 +101,16 @@ class Past:
                 self._heard[path] = body, at
             case CallIntended(key=key):
                 before = self._calls.get(place_of(key))
+                self._forget_undone(place_of(key))
                 self._calls[place_of(key)] = Made(body, None, before.begun + 1 if before else 1)
-            case CallAnswered(key=key) if place_of(key) in self._calls:
-                self._calls[place_of(key)] = replace(self._calls[place_of(key)], answer=body)
+            case CallAnswered(key=key) if (made := self._calls.get(place_of(key))) is not None:
+                if made.intent.effect in ("pure", "idempotent"):  # it was made again without another word
+                    self._forget_undone(place_of(key))
+                self._calls[place_of(key)] = replace(made, answer=body)
             case UndoIntended(key=key):
-                self._undoing.add(place_of(key))
+                self._undoing[place_of(key)] += 1
             case Undone(key=key):
-                self._undone[place_of(key)] = body
+                self._undone[place_of(key)].append(body)
             case RunAborted():
                 self.aborted = body
             case Counted() | Noted() | Delegated() | Returned() | Ruled() | Kept() | StepFailed():
@@ -127,13 +130,13 @@ class Past:
         return self._decided.get(path)
 
     def heard(self, path: str, within: float | None = None) -> Heard | None:
-        """What the person said at a place, if that is recorded; and, where a run goes on, not too many seconds ago."""
+        """What the person said at a place, if that is recorded, and not too many seconds ago."""
         self._met.add(("question", path))
         found, at = self._heard.get(path, (None, ""))
-        if found is not None and within is not None and self._again:
-            age = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
-            return found if age <= within else None
-        return found
+        if found is None or within is None:
+            return found
+        now = datetime.now(UTC).timestamp() if self._again else _moment(self._until)
+        return found if now - _moment(at) <= within else None
 
     def heard_last(self, path: str) -> Heard | None:
         """What the person said in the end at a place where they may have been asked more than once."""
@@ -174,13 +177,23 @@ class Past:
         """Whether all takings of a step that was taken several times are recorded."""
         return ("counted", path) in self._told
 
-    def undoing(self, place: str) -> bool:
-        """Whether it was begun to take a call back."""
-        return place in self._undoing
+    def undoing(self, place: str, number: int) -> bool:
+        """Whether it was begun to take a call back for that time, from 0."""
+        return self._undoing[place] > number
 
-    def undone(self, place: str) -> Undone | None:
-        """How a call was taken back, if it was."""
-        return self._undone.get(place)
+    def undone(self, place: str, number: int) -> Undone | None:
+        """What came of taking a call back that time, if anything did."""
+        tries = self._undone[place]
+        return tries[number] if number < len(tries) else None
+
+    def undos(self, place: str) -> int:
+        """How often something came of taking a call back."""
+        return len(self._undone[place])
+
+    def _forget_undone(self, place: str) -> None:
+        """A call is made, or made again: what was taken back before is another thing."""
+        self._undone.pop(place, None)
+        self._undoing.pop(place, None)
 
     def has_told(self, body: Noted | Returned | Ruled) -> bool:
         """Whether it was said before."""
@@ -216,8 +229,20 @@ class Seen:
         return Seen(tokens, self.text[: taken.shared_text] + taken.prompt_text)
 
 
-def _moment(event: Event) -> float:
-    return datetime.fromisoformat(event.at).timestamp()
+def _seconds(events: Sequence[Event]) -> float:
+    """For how long anything went on, of what says how long it took."""
+    total, begun = 0.0, float("inf")
+    for event in reversed(events):
+        if isinstance(event.body, StepTaken | CallAnswered | Decided):
+            end = _moment(event.at)
+            start = end - event.body.seconds
+            total += max(0.0, min(end, begun) - start)
+            begun = min(begun, start)
+    return total
+
+
+def _moment(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()
 
 
 def prompts(events: Sequence[Event]) -> dict[int, Seen]:
@@ -272,9 +297,11 @@ def asked_of(place: str, exactly: str) -> str:
     return f"{APPROVAL}{place}.{exactly}"
 
 
-def approved_at(path: str) -> str:
-    """The place of the call that a person was asked about there."""
-    return path.removeprefix(APPROVAL).partition("~")[0].rpartition(".")[0]
+def asked_about(path: str) -> str:
+    """The place of the call that a person was asked about there; empty for another question."""
+    if not path.startswith((APPROVAL, DOUBT)):
+        return ""
+    return path.partition("@")[2].partition("~")[0].rpartition(".")[0]
 
 
 def again_at(path: str, number: int) -> str:

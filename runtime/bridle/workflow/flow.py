@@ -228,7 +228,7 @@ class _Run:
     async def _give_way(self) -> None:
         """Let others have a turn, and stop where the run has to: a loop may do nothing that would."""
         await asyncio.sleep(0)
-        self.context.bounds.left()
+        self.context.bounds.in_time()
 
     async def _holds(self, condition: Any, step: Step, **how: Unpack[How]) -> bool:
         """An expression, or a question that the model decides."""
