@@ -86,6 +86,9 @@ def test_days_that_are_none_are_asked_about(journal: Journal, tmp_path: Path) ->
         ("Book a flight from Oslo to Rome for 400 euros.", "On which days? At most 14 of them can be looked at."),
         ("Book a flight to Rome on Friday for 400 euros.", "From where?"),
         ("Book a flight from oslo to rome on 4.12., as cheap as 40.", "For how many euros at most?"),
+        ("Book a flight from Oslo to Rome, 4/12/2026, 400 euros.", ""),
+        ("May I book a flight from Oslo to Rome on the 4th for 1,400 euros?", "For how many euros at most?"),
+        ("I may fly from Oslo to Rome for 400 euros.", "On which days? At most 14 of them can be looked at."),
         ("I must see Marseille.", "From where? To where? On which days? At most 14 of them can be looked at. "
          "For how many euros at most?"),
     ],
@@ -102,3 +105,18 @@ def test_to_look_needs_no_price(journal: Journal, tmp_path: Path) -> None:
         ["look", {**TRIP, "most": 1}], tmp_path, journal, "Flights from Oslo to Rome, 2026-12-04 and two days"
     )
     assert len((result.answer or "").splitlines()) == len(flights())
+
+
+def test_the_last_answer_counts(journal: Journal, tmp_path: Path) -> None:
+    """And a trip from a town to itself is none."""
+    replies = iter(["to Rome", "from Rome to Rome", "from Oslo, 2026-12-04 to 06, for 9,000 euros"])
+    trips: list[Any] = [TRIP, TRIP, {**TRIP, "origin": "Rome"}, {**TRIP, "most": 9_000}]
+    asked = list[str]()
+
+    def traveller(question: str) -> str:
+        asked.append(question.partition("?")[0])
+        return next(replies)
+
+    result = travel(["book", *trips, "{"], tmp_path, journal, "Book a flight.", answer=traveller)
+    assert [it.tool for it in result.calls] == ["find_flights", "book_flight"]
+    assert asked == ["From where", "From where", "From where to where"]

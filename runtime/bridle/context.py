@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -299,11 +300,11 @@ class Context(Conversation):
             replace(self, messages=list(self.messages), place=f"{path}.{number}/")
             for number in range(1, len(branches) + 1)
         ]
-        tasks = [branch(it) for branch, it in zip(branches, contexts, strict=True)]
+        work = [partial(branch, it) for branch, it in zip(branches, contexts, strict=True)]
         if self.model.deterministic:
-            found = [result for task in tasks for result in await asyncio.gather(task, return_exceptions=True)]
+            found = [result for one in work for result in await asyncio.gather(one(), return_exceptions=True)]
         else:
-            found = await asyncio.gather(*tasks, return_exceptions=True)
+            found = await asyncio.gather(*(one() for one in work), return_exceptions=True)
         self.learned |= frozenset[str]().union(*(it.sources for it in contexts))
         failed = [it for it in found if isinstance(it, BaseException)]
         if failed:  # what ends the run, or lets it wait, is not hidden behind what a skill may do something about

@@ -28,9 +28,11 @@ FILE = "bookings.json"
 
 ASKED = 3
 """Times that a traveller is asked for what is missing."""
-NAMES = (*calendar.month_name, *calendar.month_abbr, *calendar.day_name, *calendar.day_abbr)
-WORDS = "|".join(("today", "tomorrow", "tonight", "weekend", "week", *filter(None, NAMES)))
-DAY = re.compile(rf"\d{{4}}-\d\d|\b\d\d?(?:\.\s?\d|(?:st|nd|rd|th)\b)|\b(?:{WORDS})\b", re.IGNORECASE)
+NAMES = [it for it in (*calendar.month_name, *calendar.day_name) if it not in ("", "May")]
+WORDS = "|".join((*NAMES, "today", "tomorrow", "tonight", "weekend", "week"))
+SHORT = "|".join(filter(None, (*calendar.month_abbr, *calendar.day_abbr)))  # in small letters they are words: may, sat
+DATE = r"\d{4}-\d\d(?:-\d\d)?|\b[0-3]?\d[./]\s?[01]?\d(?:[./]\d*)?(?!\d)|\b\d\d?(?:st|nd|rd|th)\b"
+DAY = re.compile(rf"{DATE}|(?i:\b(?:{WORDS})\b)|\b(?:{SHORT})\b")
 """What names a day."""
 
 INTENTS = ("look", "book", "cancel", "something else")
@@ -60,7 +62,8 @@ def timetable(origin: str, destination: str, day: datetime.date) -> list[dict[st
 
 def numbers(said: str) -> set[int]:
     """The whole numbers that were said."""
-    return {int(it) for it in re.findall(r"\d+", said.replace(",", ""))}
+    told = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(DATE, " ", said))
+    return {int(it) for it in re.findall(r"\d+", told)}
 
 
 def missing(trip: Trip, said: str, *, book: bool) -> str:
@@ -71,6 +74,8 @@ def missing(trip: Trip, said: str, *, book: bool) -> str:
     known, due = said.casefold(), list[str]()
     for town, question in ((trip.origin, "From where?"), (trip.destination, "To where?")):
         due += [question] if town.casefold() not in known else []
+    if len(due) == 0 and trip.origin.casefold() == trip.destination.casefold():
+        due.append("From where to where?")
     if not DAY.search(said) or not datetime.timedelta() <= trip.last_day - trip.first_day <= LONGEST:
         due.append(f"On which days? At most {LONGEST.days} of them can be looked at.")
     if book and trip.most not in numbers(said):
@@ -149,14 +154,14 @@ async def _cancel(context: Context) -> str:
 
 async def _fly(context: Context, *, book: bool) -> str:
     trip = await context.extract(Trip, TRIP)
-    for _ in range(ASKED):
+    for number in range(ASKED + 1):
         said = " ".join(it.content for it in context.messages if it.role == "user")
         if not (question := missing(trip, said, book=book)):
             break
+        if number == ASKED:
+            return "I do not know enough of the trip to look for it."
         await context.ask(question)
         trip = await context.extract(Trip, f"{TRIP} What was named last counts.")
-    else:
-        return "I do not know enough of the trip to look for it."
     if trip.most not in numbers(said):
         trip = trip.model_copy(update={"most": MOST})  # to look costs nothing
     named = {name: value for name, value in trip.model_dump(mode="json").items() if name != "most"}
