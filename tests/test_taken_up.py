@@ -326,8 +326,12 @@ def test_a_copy_takes_over_no_word_about_what_it_does_anew(tmp_path: Path) -> No
 
 def test_a_copy_of_a_run_in_doubt_knows_what_was_allowed(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
+
+    def other(question: str) -> str:
+        return '{"amount": 5, "to": "Bo"}'
+
     with Begun(path) as crashing, pytest.raises(Crash):
-        agent(crashing, tmp_path, pays, policy=ASK, answer=lambda question: '{"amount": 5, "to": "Bo"}').run("go")
+        agent(crashing, tmp_path, pays, policy=ASK, answer=other).run("go")
     with Journal(path) as journal:
         run = journal.find("last")
         assert agent(journal, tmp_path, pays, policy=ASK).resume(run).status is Status.IN_DOUBT
@@ -464,7 +468,9 @@ def test_no_one_claims_more_by_being_misread(tmp_path: Path, journal: Journal) -
 
 
 def test_brackets_without_end_are_no_arguments(tmp_path: Path, journal: Journal) -> None:
-    said = '{"a":' * 100_000
-    done = agent(journal, tmp_path, pays, policy=ASK, answer=lambda question: said).run("go")
+    def hostile(question: str) -> str:
+        return '{"a":' * 100_000
+
+    done = agent(journal, tmp_path, pays, policy=ASK, answer=hostile).run("go")
     assert (done.status, DONE) == (Status.DONE, [])
     assert len(json.dumps(done.answer)) < 1_000
