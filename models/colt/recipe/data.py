@@ -18,6 +18,8 @@ from sessions import SEEN, Kind, Maker, Segment, World
 from tokenizers import Tokenizer
 
 KINDS: tuple[Kind, ...] = ("context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed")
+VERBS = 1 / 4
+"""Share of the sessions that are of other verbs than calls."""
 LONGEST = 1024
 """Tokens; longer sessions are left out."""
 
@@ -58,16 +60,16 @@ def encode(tokenizer: Tokenizer, sessions: list[list[Segment]]) -> list[Example]
     return examples
 
 
-def sessions(tokenizer: Tokenizer, count: int, seed: int, world: World = SEEN) -> list[Example]:
+def sessions(tokenizer: Tokenizer, count: int, seed: int, world: World = SEEN, verbs: float = VERBS) -> list[Example]:
     """`count` generated sessions: most of them short ones, some longer and of the whole toolbox, as colt is used; and
-    one in four of another verb than calls, which is shorter still."""
+    some of another verb than calls, which are shorter still."""
     maker = Maker(seed, world)
-    return encode(tokenizer, [_session(maker) for _ in range(count)])
+    return encode(tokenizer, [_session(maker, verbs) for _ in range(count)])
 
 
-def _session(maker: Maker) -> list[Segment]:
+def _session(maker: Maker, verbs: float) -> list[Segment]:
     maker.values.vary()
-    if maker.values.chance(1 / 4):
+    if maker.values.chance(verbs):
         return maker.verb()
     return maker.session() if maker.values.chance(0.75) else maker.session(turns=6, share_full=0.6)
 

@@ -50,7 +50,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the sessions")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--verbs", type=float, default=data.VERBS, help="share of the sessions that are of other verbs")
     parser.add_argument("--begin", type=Path, help="a GGUF of this shape to go on from, instead of from nothing")
+    parser.add_argument("--rate", type=float, default=0.008, help="at which it goes on")
+    parser.add_argument("--share", type=float, default=1.0, help="of what it learns then, mixed with what it knew")
     parser.add_argument("--quantize", default="Q8_0")
     options = parser.parse_args()
     if options.short:
@@ -67,7 +70,8 @@ def main() -> None:
         tokenizer.train(path)
     words = Tokenizer.from_file(str(path))
 
-    examples = prepare(words, options.work, options.sessions or (400_000 if large else 80_000), options.seed)
+    count = options.sessions or (400_000 if large else 80_000)
+    examples = prepare(words, options.work, count, options.seed, options.verbs)
     made_of = data.digest(examples)
     say(f"{told(examples)}, SHA-256 {made_of[:16]}")
     shape = replace(LARGE if large else Shape(), vocabulary=words.get_vocab_size())
@@ -76,7 +80,7 @@ def main() -> None:
     model = Colt(shape)
     if options.begin:
         onward.fill(model, options.begin)
-        plan = replace(plan, matrix_rate=0.008, other_rate=1.3e-3, flat=0.4)
+        plan = replace(plan, matrix_rate=options.rate, other_rate=options.rate / 6, flat=0.4)
     else:
         build_copying(model)
     train(model, examples, data.drills(words, 20_000, seed=5), plan, options.work / "checkpoint.pt")
@@ -93,7 +97,7 @@ def main() -> None:
             beside = Random(7).sample(examples, min(len(examples), 2 * len(right)))
             train(model, [*right, *beside], examples[:1], plan, options.work / "improved.pt")
     if options.begin:
-        onward.mix(model, options.begin)
+        onward.mix(model, options.begin, options.share)
     export.export(model.cpu(), path, whole)
     texts = ["".join(part.text for part in Maker(77).session()) for _ in range(200)]
     difference = export.check(model.eval(), whole, examples[:60], words, [*texts, *ODD])
@@ -104,11 +108,11 @@ def main() -> None:
     say(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 
-def prepare(words: Tokenizer, work: Path, count: int, seed: int) -> list[data.Example]:
+def prepare(words: Tokenizer, work: Path, count: int, seed: int, verbs: float) -> list[data.Example]:
     """The sessions to train on, made once."""
-    prepared = work / f"sessions-{count}-{seed}.pt"
+    prepared = work / f"sessions-{count}-{seed}-{verbs:g}.pt"
     if not prepared.exists():
-        made = data.sessions(words, count, seed=seed)
+        made = data.sessions(words, count, seed=seed, verbs=verbs)
         torch.save([tuple(map(torch.from_numpy, it)) for it in made], prepared)
     return [data.Example(*(part.numpy() for part in it)) for it in torch.load(prepared, weights_only=True)]
 

@@ -27,18 +27,14 @@ def tokenizer_of(path: Path) -> Tokenizer:
     return tokenizer
 
 
-SHARE = 0.4
-"""Of what was learned last, in the mixture with what was there before."""
-
-
 @torch.no_grad()
-def mix(model: Colt, path: Path) -> None:
-    """Mix the weights of a model with those of the file that it began with: what the training between did not show is
-    kept better so (Wortsman et al., 2022)."""
+def mix(model: Colt, path: Path, share: float) -> None:
+    """Mix the weights of a model with those of the file that it began with, of which `share` are its own: what the
+    training between did not show is kept better so (Wortsman et al., 2022)."""
     before = Colt(model.shape)
     fill(before, path)
     for ours, theirs in zip(model.parameters(), before.parameters(), strict=True):
-        ours.lerp_(theirs.to(ours.device), 1 - SHARE)
+        ours.lerp_(theirs.to(ours.device), 1 - share)
 
 
 @torch.no_grad()
