@@ -153,7 +153,7 @@ async def _cancel(context: Context) -> str:
 
 
 async def _fly(context: Context, *, book: bool) -> str:
-    trip = await context.extract(Trip, TRIP)
+    trip, said = await context.extract(Trip, TRIP), ""
     for number in range(ASKED + 1):
         said = " ".join(it.content for it in context.messages if it.role == "user")
         if not (question := missing(trip, said, book=book)):
