@@ -54,7 +54,7 @@ from bridle.journal.store import new_run
 from bridle.person import Ask, Letter, Person, Question
 from bridle.policy import PolicyError
 from bridle.prompt import Message
-from bridle.recall import calls_of, recall_undone, spent
+from bridle.recall import spent, take_back_all
 from bridle.record import Recorder, told
 from bridle.resume import check_same, way_of
 from bridle.run import Run
@@ -218,16 +218,11 @@ class Agent:
                 raise UsageError(f"the run {run} has no question to be answered", hint=f"bridle runs show {run}")
             letter = Letter(answer, ended.question, datetime.fromisoformat(last_own(events).at))
         recorder, past = Recorder(self.journal, run, self._on_event, events), Past(events, again=True)
-        if past.aborted is not None:  # killed while it was taken back: nothing is done anew any more
-            return await self._abort_again(started, events, past, recorder)
+        if (aborted := past.aborted) is not None:  # killed while it was taken back: nothing is done anew any more
+            context = self._context(recorder, started.task, [Message("user", started.task)], past)
+            spent(context.bounds, events)
+            return await self._abort(context, aborted.status, aborted.reason)
         return await self.revisit(started, past, recorder, letter)
-
-    async def _abort_again(self, started: RunStarted, events: Sequence[Event], past: Past, recorder: Recorder) -> Run:
-        """Bring to its end what takes a run back, from the record of what it did."""
-        assert past.aborted is not None
-        context = self._context(recorder, started.task, [Message("user", started.task)], past)
-        spent(context.bounds, events)
-        return await self._abort(context, past.aborted.status, past.aborted.reason)
 
     async def revisit(
         self,
@@ -315,9 +310,8 @@ class Agent:
         return answer
 
     async def _abort(self, context: Context, status: Status, reason: str) -> Run:
-        """End a run that comes to nothing, and take back what it did, if that is wanted: all that its record tells of,
-        for a run that is taken up may not have come by all of it again."""
-        course, bounds = context.course, context.bounds
+        """End a run that comes to nothing, and take back what it did, if that is wanted."""
+        course = context.course
         if not self.settings.undo and course.past.aborted is None:
             return self._end(context, status, None, None, reason)
         if course.past.aborted is None:
@@ -325,11 +319,7 @@ class Agent:
         tools = [*self.tools, *context.tools]
         with suppress(BridleError):  # its skill may be gone by now
             tools += self.skill.tools()
-        calls, unknown = calls_of(self.journal.events(course.recorder.run), bounds.calls, tools, self.catalogue)
-        met = {it.key for it in bounds.calls}
-        recall_undone(bounds, course.past, [it for it in calls if it.key not in met])
-        lasting = await context.undo(calls)
-        left = [*(it.tool for it in lasting), *unknown]
+        left = await take_back_all(context, self.journal.events(course.recorder.run), tools)
         stays = f"; this stays: {', '.join(left)}" if left else ""
         return self._end(context, status, None, None, f"{reason}; what was done is taken back{stays}", undone=True)
 

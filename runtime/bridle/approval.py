@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from bridle.errors import ToolError
 from bridle.grammar.action import Call
-from bridle.journal import Pending, Status
+from bridle.journal import Pending
 from bridle.person import Question
 from bridle.policy import PolicyError
-from bridle.tool import Effect, Observation, Service, Tool
-
-T = TypeVar("T")
-
-
-class Insist(Protocol):
-    """Asks a person until what they say can be read; see `Effects.insist`."""
-
-    async def __call__(
-        self,
-        path: str,
-        question: Question,
-        read: Callable[[str], T | None],
-        status: Status = Status.PAUSED,
-        within: float | None = None,
-    ) -> T:
-        """What was read."""
-        ...
+from bridle.tool import Tool
 
 
 @dataclass(frozen=True)
@@ -79,31 +60,16 @@ def approved(call: Call, tool: Tool, said: str) -> Approval | None:
     return Approval(changed)
 
 
-async def settle(
-    call: Call, tool: Tool, services: Mapping[type[Service], Service], insist: Insist, place: str
-) -> Observation | None:
-    """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where that
-    does no harm, where the world says that it was not, or where the person does. A person who says neither is asked
-    again: words that are taken for the wrong one of the two would lose an effect, or double it.
-
-    Raises:
-        Ended: the person has to be asked, and is not there.
-    """
-    if tool.effect in (Effect.PURE, Effect.IDEMPOTENT):
-        return None
-    if tool.probe is not None:
-        seen = await tool.probe.call(tool.probe.among(call.args), services)
-        return seen if not seen.ok or seen.value is not None else None
-    wanted = Question(
+def doubt(call: Call, tool: Tool) -> Question:
+    """What the person is asked of a call that was begun and of which nobody knows what came."""
+    return Question(
         f"{tool.name} {arguments(call)} was begun, and what came of it is not known. Was it done? "
         "(yes; no, to do it now; or 'it came to', and what)",
         Pending(tool=tool.name, args=dict(call.args), effect=tool.effect, begun=True),
     )
-    text = await insist(place, wanted, _what_came, Status.IN_DOUBT)
-    return Observation(True, text, text) if text else None
 
 
-def _what_came(said: str) -> str | None:
+def what_came(said: str) -> str | None:
     """What a call came to, in the words of a person: nothing, if it was not made; None where they do not say."""
     said = said.strip()
     if _NO.fullmatch(said):

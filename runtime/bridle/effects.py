@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from typing import TypeVar
 
-from bridle.approval import approved, question, settle
+from bridle.approval import approved, doubt, question, what_came
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.gate import Gate
 from bridle.grammar.action import Call
@@ -116,9 +116,7 @@ class Effects:
         seen = None
         try:
             if made is not None:
-                if tool.probe is not None:
-                    self.recorder.doing()
-                seen = await settle(call, tool, services, self.insist, f"{DOUBT}{place}.{made.begun}")
+                seen = await self._settled(call, tool, services, f"{DOUBT}{place}.{made.begun}")
             if made is None or (seen is None and tool.effect is Effect.UNSAFE):  # a word that it was not is for once
                 self.recorder.intent(key, call, tool.effect, sources)
             if seen is None:
@@ -130,6 +128,25 @@ class Effects:
             raise
         self.recorder.outcome(key, tool.name, seen)
         return seen
+
+    async def _settled(
+        self, call: Call, tool: Tool, services: Mapping[type[Service], Service], path: str
+    ) -> Observation | None:
+        """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where
+        that does no harm, where the world says that it was not, or where the person does. A person who says neither is
+        asked again: words that are taken for the wrong one of the two would lose an effect, or double it.
+
+        Raises:
+            Ended: the person has to be asked, and is not there.
+        """
+        if tool.effect in (Effect.PURE, Effect.IDEMPOTENT):
+            return None
+        if tool.probe is not None:
+            self.recorder.doing()
+            seen = await tool.probe.call(tool.probe.among(call.args), services)
+            return seen if not seen.ok or seen.value is not None else None
+        text = await self.insist(path, doubt(call, tool), what_came, Status.IN_DOUBT)
+        return Observation(True, text, text) if text else None
 
     async def _passed(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:
         """The call that the policy, and the person if it says so, let pass.

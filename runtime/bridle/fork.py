@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridle.errors import UsageError
@@ -82,21 +82,17 @@ def fork(
             pass
     begins = {"forked": f"{run} at {at}", "digest": skill or started.digest, "model": model or started.model}
     copy, numbers = new_run(), dict[int, int]()
-    answered = {event.body.key for event in before if isinstance(event.body, CallAnswered)}
-    known = {event.body.key for event in events if isinstance(event.body, CallAnswered)}
-    made = {place_of(key) for key in answered} | {place_of(it.key) for it in bodies if isinstance(it, CallIntended)}
-    made |= {place_of(it.body.key) for it in before if isinstance(it.body, CallIntended) and _stays(it.body, known)}
+    stay = _stay(events, before)
+    made = {place_of(key) for key in stay} | {place_of(it.key) for it in bodies if isinstance(it, CallIntended)}
     made |= {asked_about(it.path) for it in bodies if isinstance(it, Heard)}
     for event in before:
         match event.body:
             case RunStarted() as body:
                 told = body.model_copy(update=begins)
-            case RunEnded() | RunAborted():
+            case RunEnded():
                 continue
-            case CallIntended(key=key) if key not in answered:
-                if not _stays(event.body, known):  # it is made anew
-                    continue
-                told = event.body
+            case CallIntended(key=key) if key not in stay:  # it is made anew
+                continue
             case Heard(path=path) if (place := asked_about(path)) and place not in made:
                 continue  # it was for the call that is made anew
             case Kept(layer="global") as body:  # it was said once
@@ -111,9 +107,12 @@ def fork(
     return copy
 
 
-def _stays(call: CallIntended, known: Collection[str]) -> bool:
-    """Whether a call without an outcome stays in doubt in a copy: nobody knows what came of it."""
-    return call.effect == Effect.UNSAFE and call.key not in known
+def _stay(events: Sequence[Event], before: Sequence[Event]) -> set[str]:
+    """The calls, by key, that a copy of the first events has: what came of them is known there, or to nobody."""
+    known = {event.body.key for event in events if isinstance(event.body, CallAnswered)}
+    begun = [event.body for event in before if isinstance(event.body, CallIntended)]
+    doubtful = {it.key for it in begun if it.effect == Effect.UNSAFE and it.key not in known}
+    return doubtful | {event.body.key for event in before if isinstance(event.body, CallAnswered)}
 
 
 def difference(journal: Journal, one: str, other: str) -> str:

@@ -1,10 +1,11 @@
-"""What a run spent and did, from its record alone: enough to take it back where nothing may be done anew."""
+"""What a run spent and did, as its record tells it: enough to take it back where nothing may be done anew."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from bridle.bounds import Bounds, CallMade
+from bridle.context import Context
 from bridle.course import again
 from bridle.delegate import Delegates
 from bridle.errors import BridleError
@@ -21,18 +22,27 @@ def spent(bounds: Bounds, events: Sequence[Event]) -> None:
             bounds.spend((), steps=1)
 
 
-def calls_of(
-    events: Sequence[Event], known: Sequence[CallMade], tools: Sequence[Tool], skills: Delegates
-) -> tuple[list[CallMade], list[str]]:
-    """All calls of a record, as they were begun; and in words those whose tool is not at hand, as far as they last.
+async def take_back_all(context: Context, events: Sequence[Event], tools: Sequence[Tool]) -> list[str]:
+    """Take back all that a record tells of, also what a run that is taken up has not come by again.
 
     Args:
+        context: of the run; what it met itself it knows better than its record.
         events: the record.
-        known: those of them that are known better, by key.
-        tools: those that the run had, its skill's own among them.
-        skills: where the tools of those are found that it gave tasks to.
+        tools: those that it had, its skill's own among them.
+
+    Returns:
+        The tools of the calls that stay, in words.
     """
-    met = {it.key: it for it in known}
+    met = {it.key: it for it in context.bounds.calls}
+    calls, unknown = _calls(events, met, tools, context.catalogue)
+    _recall_undone(context.bounds, context.course.past, [it for it in calls if it.key not in met])
+    return [*(it.tool for it in await context.undo(calls)), *unknown]
+
+
+def _calls(
+    events: Sequence[Event], met: Mapping[str, CallMade], tools: Sequence[Tool], skills: Delegates
+) -> tuple[list[CallMade], list[str]]:
+    """All calls of a record, as they were begun; and in words those whose tool is not at hand, as far as they last."""
     begun, answers, given = dict[str, CallIntended](), dict[str, CallAnswered](), dict[str, str]()
     for event in events:
         match event.body:
@@ -59,7 +69,7 @@ def calls_of(
     return found, unknown
 
 
-def recall_undone(bounds: Bounds, past: Past, calls: Sequence[CallMade]) -> None:
+def _recall_undone(bounds: Bounds, past: Past, calls: Sequence[CallMade]) -> None:
     """Count in some bounds what a record says of calls that were taken back; where that failed, it is tried again."""
     for made in calls:
         tries = [past.undone(made.place, number) for number in range(past.undos(made.place))]
