@@ -238,6 +238,41 @@ def test_a_run_that_is_taken_up_keeps_what_it_had(tmp_path: Path, journal: Journ
     assert set(seen) == {4}
 
 
+def test_branches_see_again_what_they_saw(tmp_path: Path, journal: Journal) -> None:
+    """When the run is taken up nothing takes time any more, and the one that was slow would be the first."""
+    seen = list[str]()
+    ready = asyncio.Event()
+
+    async def slow(context: Context) -> str:
+        """Change something late."""
+        await asyncio.wait_for(ready.wait(), 5)
+        context.state(Trip).change(city="Rome")
+        return ""
+
+    async def quick(context: Context) -> str:
+        """Look before and after."""
+        before = context.state(Trip).value.city
+        ready.set()
+        await asyncio.sleep(0.05)
+        seen.append(f"{before}, {context.state(Trip).value.city}")
+        return ""
+
+    async def work(context: Context) -> str:
+        """Do both, then ask."""
+        context.state(Trip).change(city="Oslo")
+        await context.parallel(slow, quick)
+        return str(await context.ask("Well?"))
+
+    waiting = run(journal, tmp_path, work)
+    ready.set()
+    with scripted_model([]) as model:
+        agent = Agent(model, workspace=tmp_path, journal=journal, skill=skill_from(work, name="works"),
+                      tools=TOOLS, settings=StepSettings(thinking=None))  # fmt: skip
+        assert agent.resume(waiting.id, "on").answer == "on"
+    assert set(seen) == {"Oslo, Rome"}
+    assert state_of(journal.events(waiting.id)).workflow.kept == {"Trip": {"city": "Rome", "nights": 0}}
+
+
 async def acts(context: Context) -> str:
     """Act until there is an answer."""
     while True:

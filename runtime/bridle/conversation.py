@@ -64,6 +64,11 @@ class Conversation:
         """What the run has spent of what it may."""
         return self.course.bounds
 
+    @property
+    def beside_others(self) -> bool:
+        """Whether it is in a branch of several at once."""
+        return "parallel#" in self.place
+
     def _say(self, role: Role, content: str, thinking: str = "") -> None:
         """Go on with the conversation."""
         self.messages.append(Message(role, content, thinking, self.sources))

@@ -42,6 +42,16 @@ class Store:
         if found is not None:
             self.latest[key] = found
 
+    def look(self, path: str, key: Key) -> Kept:
+        """What a branch sees beside others that change the same: on record, since they come in another order when the
+        run is taken up."""
+        if (found := self.past.kept(path)) is not None:
+            return found
+        layer, place, name = key
+        now = self.latest.get(key) or Kept(path=path, layer=layer, place=place, name=name, value={})
+        self.recorder.event(now.model_copy(update={"path": path, "read": True}))
+        return now
+
     def keep(self, kept: Kept) -> None:
         """Keep a value; what the record has at that place instead, if it has something."""
         found = self.past.kept(kept.path)
@@ -64,7 +74,7 @@ class State(Generic[M]):
         path = context.path("state")
         if layer == "global":
             self._store.open(path, self._key)
-        self.value  # noqa: B018  so that what does not fit is told here
+        self._now()  # what does not fit is told here
 
     @property
     def _store(self) -> Store:
@@ -77,10 +87,9 @@ class State(Generic[M]):
         Raises:
             UsageError: what was kept does not fit the type any more.
         """
-        kept = self._store.latest.get(self._key)
-        if kept is not None:
-            self._context.learned |= set(kept.sources)
-        return self._read(kept.value if kept is not None else {})
+        if self._key[0] != "task" and self._context.beside_others:
+            return self._of(self._store.look(self._context.path("look"), self._key))
+        return self._now()
 
     def change(self, **changes: JsonValue) -> M:
         """Change some fields.
@@ -89,7 +98,7 @@ class State(Generic[M]):
             UsageError: they do not fit the type; nothing was changed.
         """
         layer, place, name = self._key
-        value = self._read({**self.value.model_dump(mode="json"), **changes})
+        value = self._read({**self._now().model_dump(mode="json"), **changes})
         self._store.keep(
             Kept(
                 path=self._context.path("state"),
@@ -100,7 +109,15 @@ class State(Generic[M]):
                 sources=sorted(self._context.sources),
             )
         )
-        return self.value
+        return self._now()
+
+    def _now(self) -> M:
+        return self._of(self._store.latest.get(self._key))
+
+    def _of(self, kept: Kept | None) -> M:
+        if kept is not None:
+            self._context.learned |= set(kept.sources)
+        return self._read(kept.value if kept is not None else {})
 
     def _read(self, value: dict[str, JsonValue]) -> M:
         try:

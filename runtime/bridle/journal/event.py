@@ -162,7 +162,7 @@ class Kept(_Body):
     """Of its type."""
     value: dict[str, JsonValue]
     read: bool = False
-    """It is as an earlier run left it."""
+    """It was looked at, not changed: as an earlier run left it, or as a branch saw it beside others."""
     sources: list[str] = []
     """The tools whose results it may depend on."""
 

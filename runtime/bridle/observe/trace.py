@@ -80,7 +80,7 @@ def trace(events: Sequence[Event], *, prompts: bool = False) -> RenderableType:
                 pass
             case Kept():
                 value = shorten(json.dumps(body.value, ensure_ascii=False), 400)
-                what = "keeps" if not body.read else "as kept before" if body.value else "nothing kept before"
+                what = "keeps" if not body.read else "as it is kept" if body.value else "nothing is kept yet"
                 told = f"{what}, {body.layer}: {body.name}{f' {value}' if body.value else ''}"
                 _home(given, body.path, tree).add(f"[dim]{event.number}[/] {escape(told)}")
             case StepFailed():
