@@ -155,7 +155,7 @@ def law_of_backend(backend: Backend, ids: Sequence[int], *, tolerance: float) ->
     )
     assert np.abs(first - direct).max() <= tolerance
     assert np.abs(first - second).max() > tolerance
-    state = backend.save(0, half)
+    state = backend.save(3)
     backend.trim(1, 0)
     assert backend.restore(1, state)
     (restored,) = [row.copy() for row in backend.decode([Part(1, half, tokens[half:], wanted=1)])]

@@ -36,8 +36,10 @@ COLT = shelf("models") / "colt" / "colt.gguf"
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-def test_backends_keep_the_laws() -> None:
-    backend = LlamaBackend(COLT, LlamaSettings(context=512))
+@pytest.mark.parametrize("settings", [{}, {"cells": 1024}, {"kv_type": "q8_0"}, {"flash_attention": "on"}], ids=str)
+def test_backends_keep_the_laws(settings: dict[str, Any]) -> None:
+    """Whether sequences share cells or have their own, however attention is computed."""
+    backend = LlamaBackend(COLT, LlamaSettings(context=512, **settings))
     tokens = backend.vocabulary.tokenize("<|system|>Tools:\nread_file(path)<|end|><|user|>Read a.txt now", True)
     laws.law_of_backend(backend, tokens, tolerance=0.1)
     backend.close()
@@ -94,9 +96,10 @@ def test_sessions_reuse_what_is_evaluated(colt: Model) -> None:
     assert len(first) - 1 <= usage.reused < len(second)
 
 
-def test_many_at_once_agree_with_one_at_a_time() -> None:
+@pytest.mark.parametrize("cells", [4096, 8192], ids=["shared", "each its own"])
+def test_many_at_once_agree_with_one_at_a_time(cells: int) -> None:
     """Batch-mates change nothing but the last digits of scores."""
-    with EngineThread(LlamaBackend(COLT, LlamaSettings(context=512, cells=8192, slots=12))) as engine:
+    with EngineThread(LlamaBackend(COLT, LlamaSettings(context=512, cells=cells, slots=12))) as engine:
         prompts = [
             engine.vocabulary.tokenize(f"<|user|>What is {n} + {n * 7}?<|end|><|assistant|>", True) for n in range(12)
         ]

@@ -129,13 +129,13 @@ def test_the_archive_stays_small_and_survives_a_full_disk(tmp_path: Path) -> Non
     prompts = [np.array([number, 1, 2], np.int32) for number in range(8)]
     for prompt in prompts:
         assert archive.wants(prompt)
-        archive.save(prompt, bytes(3_000))
+        archive.save(prompt, bytearray(3_000))
         archive.close()
     assert sum(path.stat().st_size for path in (tmp_path / "states").iterdir()) <= 10_000
     assert archive.load(prompts[-1]) == bytes(3_000)
     assert archive.load(prompts[0]) is None
     (tmp_path / "file").write_text("no folder")
     blocked = Archive(tmp_path / "file", least=2)
-    blocked.save(prompts[0], b"state")
+    blocked.save(prompts[0], bytearray(b"state"))
     blocked.close()
     assert blocked.load(prompts[0]) is None

@@ -56,11 +56,12 @@ def open_model(
         model: a bundled model by name, or the path of a GGUF file.
         context: tokens of a prompt and its output; what the model's card says if not given.
         slots: conversations kept in memory at once.
-        cells: tokens of all of them together, twice the context if 0 and never less than the context.
+        cells: tokens of all of them together. If 0, the context of each, where there is room for that, else twice the
+            context of one.
         threads: for decoding; chosen by the model's size if 0.
         device: `auto` for every GPU that the build of llama.cpp can use, `cpu`, or names such as `CUDA0`.
         gpu_layers: layers on GPUs, -1 for all.
-        flash_attention: whether attention is computed in one pass; `auto` asks llama.cpp.
+        flash_attention: whether attention is computed in one pass; `auto` takes what is quicker.
         kv_type: how evaluated tokens are kept in memory; quantized ones take less and need flash attention.
         deterministic: the same tokens for the same request every time on this machine, at the price of speed; else
             batches, drafts and reused prompts change the rounding of scores, and seldom a token.

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from bridle.evals.tasks import Task
     from bridle.model import Model
 
-SERVED = 2048
-"""Tokens of each slot of a llama-server."""
+CONTEXT = 2048
+"""Tokens of each conversation, here and in a llama-server."""
 ServerOption = Annotated[
     Path | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
 ]
@@ -74,7 +74,7 @@ def decode(
     sizes, console = numbers(batch), stderr()
     tasks = read_tasks(calls, limit) if calls is not None else [FLIGHT]
     with (
-        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
+        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
         console.status("measuring") as status,
     ):
 
@@ -180,7 +180,7 @@ def agents(
     sizes, console = numbers(count), stderr()
     loads: list[tuple[str, benchmark.Load]] = []
     with (
-        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), cells=1024 * max([4, *sizes])) as loaded,
+        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
         console.status("measuring") as status,
     ):
         asyncio.run(benchmark.measure(loaded, max(sizes), 1))  # to warm up
@@ -241,7 +241,7 @@ def measure_served(
     from bridle.evals.server import Server
     from bridle.local import find_model
 
-    with Server(server, find_model(model or settings().model), slots=agents, context=SERVED) as running:
+    with Server(server, find_model(model or settings().model), slots=agents, context=CONTEXT) as running:
         asyncio.run(peer_agents.measure_server(running, loaded, agents, 1))
         return asyncio.run(peer_agents.measure_server(running, loaded, agents, steps, seed=seed))
 

@@ -106,7 +106,7 @@ def open_model(
     device: str | None,
     *,
     slots: int = 4,
-    cells: int = 0,
+    context: int | None = None,
     quiet: bool = False,
     deterministic: bool = False,
 ) -> Generator[Model]:
@@ -117,7 +117,7 @@ def open_model(
         UsageError: there is no such model, or no such device.
     """
     with _loading(name or settings().model, quiet=quiet):
-        model = _load(name, device, slots=slots, cells=cells, deterministic=deterministic)
+        model = _load(name, device, slots=slots, context=context, deterministic=deterministic)
     with model:
         yield model
 
@@ -129,7 +129,6 @@ def open_writer(
     *,
     fallback: str | None = None,
     slots: int = 4,
-    cells: int = 0,
     quiet: bool = False,
     deterministic: bool = False,
 ) -> Generator[Writer]:
@@ -145,7 +144,7 @@ def open_writer(
     def opened(name: str | None, fallback: Callable[[], Writer] | None = None) -> Writer:
         if local.is_remote(wanted := name or chosen.model):
             return local.open_remote(wanted, key=chosen.api_key.get_secret_value(), fallback=fallback)
-        return _load(name, device, slots=slots, cells=cells, deterministic=deterministic, fallback=fallback)
+        return _load(name, device, slots=slots, deterministic=deterministic, fallback=fallback)
 
     chosen = settings()
     other = fallback or chosen.fallback
@@ -162,7 +161,7 @@ def _load(
     device: str | None,
     *,
     slots: int = 4,
-    cells: int = 0,
+    context: int | None = None,
     deterministic: bool = False,
     fallback: Callable[[], Writer] | None = None,
 ) -> Model:
@@ -171,9 +170,8 @@ def _load(
     chosen = settings()
     model = local.open_model(
         name or chosen.model,
-        context=chosen.context,
+        context=context or chosen.context,
         slots=slots,
-        cells=cells,
         threads=chosen.threads,
         device=device or chosen.device,
         gpu_layers=chosen.gpu_layers,

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from bridle.evals.report import Difference, Report, Result
 
-CELLS = 1_024
-"""Tokens of context for each case under way."""
-
 
 def evaluate(
     suite: Annotated[Path, typer.Argument(help="A folder of cases in YAML, or one file.", show_default=False)],
@@ -78,7 +75,7 @@ def evaluate(
         Journal(settings().journal) as journal,
         scripted_model(deterministic=True)
         if model == SCRIPTED
-        else open_writer(model, device, slots=at_once, cells=CELLS * at_once, quiet=as_json) as loaded,
+        else open_writer(model, device, slots=at_once, quiet=as_json) as loaded,
     ):
         chosen = variants(loaded, [*(matrix or []), *(axes or [])], StepSettings(thinking=loaded.thinking))
         progress = _Progress(len(cases.cases) * len(chosen) * repeat, quiet=as_json)

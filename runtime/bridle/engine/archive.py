@@ -31,19 +31,20 @@ class Archive:
         self._seen: set[Path] = set()
         self._writers: list[threading.Thread] = []
 
-    def load(self, tokens: Tokens) -> bytes | None:
+    def load(self, tokens: Tokens) -> bytearray | None:
         """The state that stands for these tokens, if it is there and whole."""
         path = self._path(tokens)
         try:
-            data = path.read_bytes()
-            if hashlib.sha256(data[32:]).digest() != data[:32]:
+            with path.open("rb") as file:
+                digest, state = file.read(32), bytearray(file.read())
+            if hashlib.sha256(state).digest() != digest:
                 path.unlink()
                 return None
             os.utime(path)
         except OSError:
             return None
         self._seen.add(path)
-        return data[32:]
+        return state
 
     def wants(self, tokens: Tokens) -> bool:
         """Whether the state of these tokens is worth keeping and not there yet; asked once for each."""
@@ -53,7 +54,7 @@ class Archive:
         self._seen.add(path)
         return not path.exists()
 
-    def save(self, tokens: Tokens, state: bytes) -> None:
+    def save(self, tokens: Tokens, state: bytearray) -> None:
         """Keep a state, in the background."""
         writer = threading.Thread(target=self._write, args=(self._path(tokens), state), name="bridle-archive")
         writer.start()
@@ -67,7 +68,7 @@ class Archive:
     def _path(self, tokens: Tokens) -> Path:
         return self._folder / f"{hashlib.sha256(tokens.tobytes()).hexdigest()[:32]}.state"
 
-    def _write(self, path: Path, state: bytes) -> None:
+    def _write(self, path: Path, state: bytearray) -> None:
         temporary = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

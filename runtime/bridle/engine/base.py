@@ -248,11 +248,11 @@ class Backend(Protocol):
         """Keep the first `length` tokens of a sequence. False if the model cannot: the sequence is then empty."""
         ...
 
-    def save(self, slot: int, length: int) -> bytes:
-        """The state of the first `length` tokens of a sequence, for `restore` in another process."""
+    def save(self, slot: int) -> bytearray:
+        """The state of a sequence, for `restore` in another process."""
         ...
 
-    def restore(self, slot: int, state: bytes) -> bool:
+    def restore(self, slot: int, state: bytearray) -> bool:
         """Fill an empty sequence with a saved state. False if it cannot be used: the sequence is then empty."""
         ...
 

@@ -1,8 +1,11 @@
 """llama.cpp as a backend, through the low-level bindings of llama-cpp-python.
 
 Batches are written into arrays that live as long as the context, scores are read where llama.cpp leaves them; the
-high-level `Llama` class costs milliseconds a token more. All sequences share one unified cache: sharing a prefix
-marks cells, copies nothing, and flash attention skips cells of other sequences.
+high-level `Llama` class costs milliseconds a token more.
+
+Where memory allows, each sequence has cells of its own (a stream): attention then reads no others. Else all share one
+cache: a prefix is shared by marking cells, but each token steps over those of everybody, which costs 32 sequences as
+much again as all the rest.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ class LlamaSettings:
     context: int = 8192
     """Tokens that one sequence can have; never more than the model was trained for, if it says so."""
     cells: int = 0
-    """Tokens that all sequences can have together; twice the context if not said."""
+    """Tokens that all sequences can have together. If not said: the context of each, where they take no more than an
+    eighth of the machine's memory and are not on a GPU; else twice the context of one."""
     slots: int = 16
     """Sequences kept in memory at once."""
     batch: int = 512
@@ -54,7 +58,11 @@ class LlamaSettings:
 
 FLASH = {"auto": -1, "off": 0, "on": 1}
 """By the number of `llama_flash_attn_type`."""
+BYTES: Mapping[KvType, float] = {"f32": 4, "f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
+"""Of one value of a key, on average."""
 _log: list[str] = []
+ROOM = 1 / 8
+"""Share of the machine's memory that cells take if nobody says how many there are to be."""
 _WARNING, _ERROR = 3, 4
 """Levels of `ggml_log_level`, which the bindings do not name."""
 
@@ -97,8 +105,10 @@ class LlamaBackend:
         self.rewinds = not (LLAMA.llama_model_is_recurrent(self._model) or LLAMA.llama_model_is_hybrid(self._model))
         trained = LLAMA.llama_model_n_ctx_train(self._model)
         self.context = min(settings.context, trained) if trained > 0 else settings.context
-        self.cells = max(settings.cells or 2 * self.context, self.context)
         self.slots, self.batch = settings.slots, min(settings.batch, self.context)
+        whole = self.slots * self.context
+        self.cells = max(settings.cells or (whole if self._fits(whole, settings) else 2 * self.context), self.context)
+        self._apart = self.cells >= whole
         self._context = self._new_context(settings)
         self.cells = LLAMA.llama_n_ctx(self._context)
         self._memory = LLAMA.llama_get_memory(self._context)
@@ -118,7 +128,12 @@ class LlamaBackend:
 
     def share(self, source: int, target: int, length: int) -> None:
         """See `Backend.share`."""
-        LLAMA.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        if self._apart:
+            if not self.restore(target, self.save(source)):
+                raise EngineError(f"llama.cpp could not copy a sequence of {length} tokens")
+            LLAMA.llama_memory_seq_rm(self._memory, target, length, -1)
+        else:
+            LLAMA.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
     def trim(self, slot: int, length: int) -> bool:
         """See `Backend.trim`."""
@@ -127,18 +142,16 @@ class LlamaBackend:
         LLAMA.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
 
-    def save(self, slot: int, length: int) -> bytes:
+    def save(self, slot: int) -> bytearray:
         """See `Backend.save`."""
-        self.share(slot, self.slots, length)
-        state = ctypes.create_string_buffer(LLAMA.llama_state_seq_get_size(self._context, self.slots))
+        state = bytearray(LLAMA.llama_state_seq_get_size(self._context, slot))
         buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
-        size = LLAMA.llama_state_seq_get_data(self._context, buffer, len(state), self.slots)
-        LLAMA.llama_memory_seq_rm(self._memory, self.slots, -1, -1)
-        return state.raw[:size]
+        LLAMA.llama_state_seq_get_data(self._context, buffer, len(state), slot)
+        return state
 
-    def restore(self, slot: int, state: bytes) -> bool:
+    def restore(self, slot: int, state: bytearray) -> bool:
         """See `Backend.restore`."""
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
         if LLAMA.llama_state_seq_set_data(self._context, buffer, len(state), slot) == len(state):
             return True
         LLAMA.llama_memory_seq_rm(self._memory, slot, -1, -1)
@@ -152,6 +165,23 @@ class LlamaBackend:
             LLAMA.llama_model_free(self._model)
         self._context = self._model = None
 
+    def _fits(self, cells: int, settings: LlamaSettings) -> bool:
+        """Whether so many cells, and the scores of attention over one sequence's, are little beside what there is."""
+        if self.devices:
+            return False
+        model, kind = self._model, self.metadata.get("general.architecture", "")
+        heads, width = LLAMA.llama_model_n_head(model), LLAMA.llama_model_n_embd(model)
+        size = int(self.metadata.get(f"{kind}.attention.key_length", width // max(1, heads)))
+        values = 2 * LLAMA.llama_model_n_layer(model) * LLAMA.llama_model_n_head_kv(model) * size
+        scores = 4 * heads * self.context * self.batch
+        memory = max((it.total for it in devices() if it.kind == "CPU"), default=0)
+        return cells * values * BYTES[settings.kv_type] + scores <= memory * ROOM
+
+    def _attention(self, settings: LlamaSettings) -> FlashAttention:
+        """On a CPU plain attention is the faster one, unless it has to step over others' cells or to unpack its own."""
+        plain = self._apart and not self.devices and settings.kv_type in ("f32", "f16")
+        return "off" if plain and settings.flash_attention == "auto" else settings.flash_attention
+
     def _row(self, place: int) -> Logits:
         pointer = LLAMA.llama_get_logits_ith(self._context, place)
         if not pointer:
@@ -163,10 +193,10 @@ class LlamaBackend:
         params = LLAMA.llama_context_default_params()
         params.n_ctx = self.cells
         params.n_batch = params.n_ubatch = self.batch
-        params.n_seq_max = self.slots + 1  # one to save a part of another
-        params.kv_unified = True
+        params.n_seq_max = self.slots
+        params.kv_unified = not self._apart
         params.no_perf = True
-        params.flash_attn_type = FLASH[settings.flash_attention]
+        params.flash_attn_type = FLASH[self._attention(settings)]
         params.type_k = params.type_v = getattr(LLAMA, f"GGML_TYPE_{settings.kv_type.upper()}")
         params.n_threads = params.n_threads_batch = settings.threads or threads_for(self._model)
         context = LLAMA.llama_init_from_model(self._model, params)

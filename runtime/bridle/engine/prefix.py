@@ -35,6 +35,8 @@ class Slot:
     busy: bool = False
     reserved: int = 0
     """Cells promised to the request that is using it, shared ones included."""
+    keep_at: int = 0
+    """How many tokens it is to be put on disk with; 0 for never."""
     used: int = 0
     chain: list[tuple[Stretch, int]] = field(default_factory=list[tuple[Stretch, int]])
 
@@ -87,13 +89,14 @@ class Prefixes:
         if target.length < stable < len(prompt):
             self._load(target, prompt[:stable])
         target.busy, target.session, target.reserved, target.used = True, session, cells, next(self._clock)
+        new = self._archive is not None and target.length < stable and self._archive.wants(prompt[:stable])
+        target.keep_at = stable if new else 0
         return target
 
-    def keep(self, slot: Slot, stable: int) -> None:
-        """Put the state of the first tokens of a slot on disk, if it is worth it and can be had."""
-        there = 0 < stable <= slot.length if self._backend.rewinds else 0 < stable == slot.length
-        if self._archive is not None and there and self._archive.wants(slot.tokens[:stable]):
-            self._archive.save(slot.tokens[:stable].copy(), self._backend.save(slot.id, stable))
+    def keep(self, slot: Slot) -> None:
+        """Put the state of a slot on disk, if that is wanted of what is evaluated by now."""
+        if self._archive is not None and 0 < slot.keep_at == slot.length:
+            self._archive.save(slot.known.copy(), self._backend.save(slot.id))
 
     def nearest(self, prompt: Tokens, prefer: Slot | None = None) -> tuple[Slot, int]:
         """The slot that holds most of a prompt's beginning, and how many tokens of it can be had."""

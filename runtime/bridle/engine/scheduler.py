@@ -152,8 +152,8 @@ class Scheduler:
         for sequence in sorted(self.running, key=lambda sequence: sequence.prefilling):
             pending, sequence.draft = sequence.pending, NOTHING
             take = min(len(pending), room, STRETCH if decoding and sequence.prefilling else room)
-            if not self.backend.rewinds and sequence.evaluated < (stable := sequence.request.stable):
-                take = min(take, stable - sequence.evaluated)  # where it can be kept for other runs
+            if sequence.evaluated < (end := self._slots[sequence].keep_at):
+                take = min(take, end - sequence.evaluated)
             if not take:
                 continue
             tokens, wanted = pending[:take], int(take == len(pending))
@@ -189,7 +189,7 @@ class Scheduler:
             sequence.evaluated += len(part.tokens) - len(sequence.draft.tokens)
             slot = self._slots[sequence]
             slot.tokens, slot.length = sequence.tokens, sequence.evaluated
-            self._prefixes.keep(slot, sequence.request.stable)
+            self._prefixes.keep(slot)
             if sequence.request.on_prefill is not None and part.start < len(sequence.request.prompt):
                 done = min(sequence.evaluated, len(sequence.request.prompt))
                 sequence.request.on_prefill(done, len(sequence.request.prompt))

@@ -146,11 +146,11 @@ class ScriptedBackend:
         del self.memory[slot][length if kept else 0 :]
         return kept
 
-    def save(self, slot: int, length: int) -> bytes:
+    def save(self, slot: int) -> bytearray:
         """See `Backend.save`."""
-        return json.dumps([cell.token for cell in self.memory[slot][:length]]).encode()
+        return bytearray(json.dumps([cell.token for cell in self.memory[slot]]).encode())
 
-    def restore(self, slot: int, state: bytes) -> bool:
+    def restore(self, slot: int, state: bytearray) -> bool:
         """See `Backend.restore`."""
         assert not self.memory[slot]
         self.memory[slot] = [Cell(token) for token in json.loads(state)]
