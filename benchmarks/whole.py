@@ -27,7 +27,7 @@ from jsonschema.validators import validator_for
 from rich.console import Console
 from rich.progress import track
 
-from bridle.engine.llama import load_model, read_vocabulary
+from bridle.engine.gguf import load_model, read_vocabulary
 from bridle.engine.mask import allocate, tokens_of
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import BridleError

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 import laws
 from bridle.card import Card
 from bridle.engine import scripted
-from bridle.engine.llama import load_model, read_vocabulary
+from bridle.engine.gguf import load_model, read_vocabulary
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import FormatError, GrammarError
 from bridle.grammar import Choice, Grammar, Json, Text, Xml, form_of

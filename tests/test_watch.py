@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import laws
 from bridle.engine import scripted
 from bridle.engine.base import Request, Sampling
-from bridle.engine.llama import load_model, read_vocabulary
+from bridle.engine.gguf import load_model, read_vocabulary
 from bridle.engine.mask import allocate, tokens_of
 from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar import form_of

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from copy import copy
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from bridle._version import __version__
 from bridle.bounds import Astray, Bounds, Ended, Limits
@@ -51,6 +51,7 @@ from bridle.journal import (
     last_own,
 )
 from bridle.journal.store import new_run
+from bridle.overhear import overhear
 from bridle.person import Ask, Letter, Person, Question
 from bridle.policy import PolicyError
 from bridle.prompt import Message
@@ -161,7 +162,7 @@ class Agent:
         recorder.event(started)  # the agent opens and closes what its context writes
         return await self._work(context, work)
 
-    async def stream(
+    def stream(
         self, task: str, *, history: Sequence[Message] = (), parent: str | None = None
     ) -> AsyncGenerator[Event | Progress | Run]:
         """`perform`, with all that happens on the way: events as they are journaled, signs of life of the model and of
@@ -170,25 +171,13 @@ class Agent:
         Raises:
             BridleError: as `perform`.
         """
-        loop, heard = asyncio.get_running_loop(), asyncio.Queue[Event | Progress | None]()
 
-        def hear(it: Event | Progress | None) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                loop.call_soon_threadsafe(heard.put_nowait, it)
+        def begin(hear: Callable[[Event | Progress], None]) -> Coroutine[Any, Any, Run]:
+            agent = copy(self)
+            agent._on_event = agent._on_progress = hear
+            return agent.perform(task, history=history, parent=parent)
 
-        agent = copy(self)
-        agent._on_event = agent._on_progress = hear
-        work = loop.create_task(agent.perform(task, history=history, parent=parent))
-        work.add_done_callback(lambda _: hear(None))
-        try:
-            while (it := await heard.get()) is not None:
-                yield it
-            yield await work
-        finally:
-            if not work.done():
-                work.cancel()
-                with suppress(asyncio.CancelledError):
-                    await work
+        return overhear(begin)
 
     def resume(self, run: str, answer: str | None = None) -> Run:
         """`go_on`, for code that is not async."""

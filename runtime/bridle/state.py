@@ -34,23 +34,19 @@ class Store:
 
     def open(self, path: str, key: Key) -> None:
         """Look at what earlier runs kept, once; the run's record says what it was, and so if it was nothing."""
-        found, (layer, _, name) = self.past.kept(path), key
-        if found is None and key not in self.latest:
-            before = self.recorder.kept(name) or Kept(path=path, layer=layer, name=name, value={})
-            found = before.model_copy(update={"path": path, "read": True})
-            self.recorder.event(found)
-        if found is not None:
-            self.latest[key] = found
+        if self.past.kept(path) is not None or key not in self.latest:
+            self.latest[key] = self.look(path, key)
 
     def look(self, path: str, key: Key) -> Kept:
-        """What a branch sees beside others that change the same: on record, since they come in another order when the
-        run is taken up."""
-        if (found := self.past.kept(path)) is not None:
-            return found
-        layer, place, name = key
-        now = self.latest.get(key) or Kept(path=path, layer=layer, place=place, name=name, value={})
-        self.recorder.event(now.model_copy(update={"path": path, "read": True}))
-        return now
+        """What is kept as it is seen there, which the record says: when the run is taken up, earlier runs have kept
+        something else, or branches come in another order."""
+        found, (layer, place, name) = self.past.kept(path), key
+        if found is None:
+            now = self.latest.get(key) or (self.recorder.kept(name) if layer == "global" else None)
+            now = now or Kept(path=path, layer=layer, place=place, name=name, value={})
+            found = now.model_copy(update={"path": path, "read": True})
+            self.recorder.event(found)
+        return found
 
     def keep(self, kept: Kept) -> None:
         """Keep a value; what the record has at that place instead, if it has something."""

@@ -9,8 +9,8 @@ holds the validated value. An attempt that could not be used begins again from n
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ from bridle.grammar.growing import grow
 from bridle.grammar.schema import Json
 from bridle.grammar.unfinished import unfinished
 from bridle.grammar.xml import Xml
+from bridle.overhear import overhear
 from bridle.parse.growing import Growing, growing
 from bridle.step import Outcome, Step, take
 from bridle.turn import Progress, Writer
@@ -50,32 +51,30 @@ async def stream(step: Step[T], model: Writer) -> AsyncIterator[Partial[T]]:
     Raises:
         BridleError: whatever `bridle.step.take` raises.
     """
-    loop = asyncio.get_running_loop()
-    heard: asyncio.Queue[Progress | None] = asyncio.Queue()
 
-    def tell(progress: Progress) -> None:
-        loop.call_soon_threadsafe(heard.put_nowait, progress)
-        if step.on_progress is not None:
-            step.on_progress(progress)
+    def begin(hear: Callable[[Progress], None]) -> Coroutine[Any, Any, Outcome[T]]:
+        def tell(progress: Progress) -> None:
+            hear(progress)
+            if step.on_progress is not None:
+                step.on_progress(progress)
 
-    task = asyncio.ensure_future(take(replace(step, on_progress=tell), model))
-    task.add_done_callback(lambda _: heard.put_nowait(None))
+        return take(replace(step, on_progress=tell), model)
+
     text, attempt, shown = "", 0, None
-    try:
-        while (progress := await heard.get()) is not None:
-            if progress.attempt != attempt:
-                text, attempt = "", progress.attempt
-            if progress.stage != "writing" or not progress.text:
+    async with aclosing(overhear(begin)) as heard:
+        async for it in heard:
+            if not isinstance(it, Progress):
+                yield Partial(it.value, outcome=it, attempt=attempt)
                 continue
-            text = progress.text if progress.anew else text + progress.text
+            if it.attempt != attempt:
+                text, attempt = "", it.attempt
+            if it.stage != "writing" or not it.text:
+                continue
+            text = it.text if it.anew else text + it.text
             partial = _partial(step.form, text, attempt)
             if partial is not None and partial != shown:
                 yield partial
                 shown = partial
-        outcome = await task
-        yield Partial(outcome.value, outcome=outcome, attempt=attempt)
-    finally:
-        task.cancel()
 
 
 def _partial(form: Form[T], text: str, attempt: int) -> Partial[T] | None:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from bridle.evals.tasks import Task
     from bridle.model import Model
 
-CONTEXT = 2048
-"""Tokens of each conversation, here and in a llama-server."""
 ServerOption = Annotated[
     Path | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
 ]
@@ -69,6 +67,7 @@ def decode(
     from rich.table import Table
 
     from bridle.evals import decode as benchmark
+    from bridle.evals.drive import CONTEXT
     from bridle.evals.tasks import FLIGHT, read_tasks
 
     sizes, console = numbers(batch), stderr()
@@ -176,6 +175,7 @@ def agents(
     from rich.table import Table
 
     from bridle.evals import agents as benchmark
+    from bridle.evals.drive import CONTEXT
 
     sizes, console = numbers(count), stderr()
     loads: list[tuple[str, benchmark.Load]] = []
@@ -238,6 +238,7 @@ def measure_served(
 ) -> agents_module.Load:
     """The same agents on a llama-server, which is started for them and warmed up like Bridle."""
     from bridle.evals import peer_agents
+    from bridle.evals.drive import CONTEXT
     from bridle.evals.server import Server
     from bridle.local import find_model
 
@@ -274,7 +275,7 @@ def mask(
     from rich.progress import track
     from rich.table import Table
 
-    from bridle.engine.llama import load_model, read_vocabulary
+    from bridle.engine.gguf import load_model, read_vocabulary
     from bridle.evals import mask as benchmark
     from bridle.local import find_model
 

@@ -47,16 +47,15 @@ class Archive:
         return state
 
     def wants(self, tokens: Tokens) -> bool:
-        """Whether the state of these tokens is worth keeping and not there yet; asked once for each."""
+        """Whether the state of these tokens is worth keeping and not there yet."""
         path = self._path(tokens)
-        if len(tokens) < self.least or path in self._seen:
-            return False
-        self._seen.add(path)
-        return not path.exists()
+        return len(tokens) >= self.least and path not in self._seen and not path.exists()
 
     def save(self, tokens: Tokens, state: bytearray) -> None:
         """Keep a state, in the background."""
-        writer = threading.Thread(target=self._write, args=(self._path(tokens), state), name="bridle-archive")
+        path = self._path(tokens)
+        self._seen.add(path)
+        writer = threading.Thread(target=self._write, args=(path, state), name="bridle-archive")
         writer.start()
         self._writers = [it for it in self._writers if it.is_alive()] + [writer]
 

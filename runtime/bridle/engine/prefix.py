@@ -95,7 +95,7 @@ class Prefixes:
 
     def keep(self, slot: Slot) -> None:
         """Put the state of a slot on disk, if that is wanted of what is evaluated by now."""
-        if self._archive is not None and 0 < slot.keep_at == slot.length:
+        if self._archive is not None and 0 < slot.keep_at == slot.length and self._archive.wants(slot.known):
             self._archive.save(slot.known.copy(), self._backend.save(slot.id))
 
     def nearest(self, prompt: Tokens, prefer: Slot | None = None) -> tuple[Slot, int]:
