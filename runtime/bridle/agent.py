@@ -138,7 +138,8 @@ class Agent:
         """
         if not task.strip():
             raise UsageError("the task is empty", hint="say what to do")
-        recorder = Recorder(self.journal, new_run(), self._on_event)
+        run = new_run()
+        recorder = Recorder(self.journal, run, self._on_event)
         context = self._context(recorder, task, [*history, Message("user", task)], Past())
         work = context.equip(self.skill)
         started = RunStarted(
@@ -159,8 +160,9 @@ class Agent:
             digest=self.skill.digest,
             way=way_of(self.settings, self.limits, self.model.card),
         )
-        recorder.event(started)  # the agent opens and closes what its context writes
-        return await self._work(context, work)
+        with self.journal.hold(run):
+            recorder.event(started)  # the agent opens and closes what its context writes
+            return await self._work(context, work)
 
     def stream(
         self, task: str, *, history: Sequence[Message] = (), parent: str | None = None
@@ -193,11 +195,16 @@ class Agent:
             answer: what the person says to its question.
 
         Raises:
-            UsageError: it is done, or its skill is another one by now. Or it does not wait for an answer.
+            UsageError: it is done, or its skill is another one by now. Or it does not wait for an answer. Or somebody
+                else is at work on it.
             Astray: it does something else than it did before.
-            JournalError: it cannot be read or recorded.
+            JournalError: it cannot be read or recorded, or is not as it was written.
         """
-        events = self.journal.events(run)
+        with self.journal.hold(run):
+            return await self._taken_up(run, answer)
+
+    async def _taken_up(self, run: str, answer: str | None) -> Run:
+        events = self.journal.sound(run)
         started, ended = beginning(run, events), ending(events)
         planner = self.settings.planner.name if self.settings.planner else ""
         check_same(run, started, ended, self.model.name, planner, self.skill.digest)

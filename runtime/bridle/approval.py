@@ -54,10 +54,16 @@ def approved(call: Call, tool: Tool, said: str) -> Approval | None:
         return None
     try:
         changed = Call(tool.name, json.loads(said))
+        json.dumps(changed.args, allow_nan=False, ensure_ascii=False).encode()  # what cannot be journaled is not done
         tool.check(changed.args)
     except (ValueError, ToolError, RecursionError) as error:
         raise PolicyError(f"{tool.name} cannot be called with {said[:200]}: {error}") from None
     return Approval(changed)
+
+
+def is_no(said: str) -> bool:
+    """Whether a person says that a call may not be made."""
+    return _NO.match(said.strip()) is not None
 
 
 def doubt(call: Call, tool: Tool) -> Question:

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from typing import TypeVar
 
-from bridle.approval import approved, doubt, question, what_came
+from bridle.approval import approved, doubt, is_no, question, what_came
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.gate import Gate
 from bridle.grammar.action import Call
@@ -239,13 +239,14 @@ class Effects:
     async def hear(
         self, path: str, question: Question, status: Status = Status.PAUSED, within: float | None = None
     ) -> str:
-        """What the person says to a question; after more than `within` seconds it is not taken, and asked again.
+        """What the person says to a question; after more than `within` seconds it is not taken, and asked again, but
+        for a no.
 
         Raises:
             Ended: nobody is there to answer: the run waits.
             Astray: another question was asked there before.
         """
-        if (known := self.past.heard(path, within)) is not None:
+        if (known := self._still_said(path, within)) is not None:
             same_question(path, known.question, question)
             self._believe(path, known.text)
             return known.text
@@ -253,7 +254,7 @@ class Effects:
             answer, seconds = await self.person.answer(question)
         if answer is None:
             raise Ended(status, "it has a question", question)
-        if within is not None and seconds > within:
+        if within is not None and seconds > within and not is_no(answer):
             raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
         self.recorder.event(Heard(path=path, question=str(question), text=answer))
         self._believe(path, answer)
@@ -275,7 +276,7 @@ class Effects:
         asked = 0
         for number in count(1):
             place, known = again_at(path, number), self.past.heard(again_at(path, number))
-            if known is not None and self.past.heard(place, within) is None:
+            if known is not None and self._still_said(place, within) is None:
                 continue  # it was good for a while
             asked += known is None
             if asked > ASKED:
@@ -283,6 +284,11 @@ class Effects:
             if (found := read(await self.hear(place, question, status, within))) is not None:
                 return found
         raise Ended(status, "it has a question", question)
+
+    def _still_said(self, path: str, within: float | None) -> Heard | None:
+        """What the person said there, if it still holds: a yes may be good for a while, a no is for ever."""
+        known = self.past.heard(path)
+        return known if known is None or is_no(known.text) else self.past.heard(path, within)
 
     def _believe(self, path: str, said: str) -> None:
         """Trust the words of a person; not those why a call may not be made."""

@@ -56,8 +56,11 @@ def fork(
 
     Raises:
         UsageError: there is no such place in it, or nothing of that kind.
+        JournalError: it is not as it was written.
     """
-    events = journal.events(run)
+    if sum(it is not None for it in (result, said, prompt)) > 1:
+        raise UsageError("one place is a call, a question or a step: say one of tool-result=, answer=, prompt=")
+    events = journal.sound(run)
     started = beginning(run, events)
     here = next((event for event in events if at in _names(event)), None)
     if here is None or isinstance(here.body, RunStarted):
@@ -135,8 +138,12 @@ def difference(journal: Journal, one: str, other: str) -> str:
 
 
 def _gone_through(events: Sequence[Event]) -> list[Event]:
-    """Events without ends that were none."""
-    return [event for event in events if not isinstance(event.body, RunEnded) or event is events[-1]]
+    """Events without ends that were none, and without what only shows in the prompt that comes of it."""
+    return [
+        event
+        for event in events
+        if not isinstance(event.body, Prompted) and (not isinstance(event.body, RunEnded) or event is events[-1])
+    ]
 
 
 def _part(one: dict[str, Any], other: dict[str, Any], fields: Sequence[str]) -> str:

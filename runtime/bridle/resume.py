@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, cast
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from bridle.bounds import Limits
 from bridle.card import Card
-from bridle.errors import JournalError, UsageError
+from bridle.errors import JournalError, UsageError, describe
 from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import RunEnded, RunStarted, Status, Way
@@ -36,20 +36,24 @@ def settings_of(started: RunStarted) -> tuple[StepSettings, Limits, Card]:
     """How steps were taken in a run, its limits, and the card of its model.
 
     Raises:
-        JournalError: it is of an older version, which did not write that down.
+        JournalError: it is of an older version, which did not write that down, or another one.
     """
     if (way := started.way) is None:
         raise JournalError("the journal does not say how this run was gone about", hint="an older version wrote it")
-    thinking = Thinking(**cast("dict[str, Any]", way.thinking)) if way.thinking is not None else None
+    try:
+        thinking = Thinking(**cast("dict[str, Any]", way.thinking)) if way.thinking is not None else None
+        policy, card = Policy.model_validate(way.policy), Card.model_validate(way.card)
+    except (TypeError, ValueError) as error:
+        why = describe(error) if isinstance(error, ValidationError) else str(error)
+        raise JournalError(f"how this run was gone about cannot be read: {why}") from None
     settings = StepSettings(
         format="xml" if started.format == "xml" else "json",
         thinking=thinking,
         **{name: getattr(way, name) for name in PLAIN},
-        policy=Policy.model_validate(way.policy),
+        policy=policy,
         seed=started.seed,
     )
-    limits = Limits(way.steps, way.tokens, way.seconds, way.calls_per_tool, way.step_tokens)
-    return settings, limits, Card.model_validate(way.card)
+    return settings, Limits(way.steps, way.tokens, way.seconds, way.calls_per_tool, way.step_tokens), card
 
 
 def check_same(run: str, started: RunStarted, ended: RunEnded | None, model: str, planner: str, skill: str) -> None:

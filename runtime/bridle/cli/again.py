@@ -62,7 +62,7 @@ def replay(
         for name in names:
             try:
                 wrong[name] = over(journal, name, tools=TOOLBOX, catalogue=known_skills())
-            except Astray as error:
+            except (Astray, JournalError) as error:
                 wrong[name] = error.message
     if told := "; ".join(f"{name}: {why}" for name, why in wrong.items() if why):
         raise JournalError(f"not as it was: {told}")
@@ -105,6 +105,8 @@ def fork(
         name, equals, value = told.partition("=")
         if not equals or name not in list(Change):
             raise UsageError(f"--set {told} is none of {', '.join(f'{it}=' for it in Change)}")
+        if name in changes:
+            raise UsageError(f"--set {name}= is given twice")
         changes[name] = value
     with Journal(settings().journal) as journal:
         found = journal.find(run)

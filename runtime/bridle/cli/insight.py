@@ -26,11 +26,14 @@ def stats(
     from rich.markup import escape
     from rich.table import Table
 
-    from bridle.journal import Journal
+    from bridle.journal import Journal, Status
     from bridle.observe.stats import tally
 
     with Journal(settings().journal) as journal:
-        found = tally((journal.events(it.run) for it in journal.runs(limit)), by)
+        runs = journal.runs(limit)
+        found = tally((journal.events(it.run) for it in runs if it.status is not Status.DAMAGED), by)
+    if damaged := sum(it.status is Status.DAMAGED for it in runs):
+        stderr().print(f"{damaged} runs cannot be read, and do not count (bridle runs list)")
     figures = {name: it.as_json() for name, it in found.items()}
     if as_json:
         print_json(cast("dict[str, JsonValue]", figures))

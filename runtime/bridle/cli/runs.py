@@ -143,7 +143,7 @@ def export_run(
 
     with Journal(settings().journal) as journal:
         found = journal.find(run)
-        lines = list(export(found, journal.events(found), own_key(settings().key)))
+        lines = list(export(found, journal.sound(found), own_key(settings().key)))
     path = out or Path(f"{found}.jsonl")
     write(path, "".join(lines))
     stdout().print(f"{path}: {len(lines) - 1} events", highlight=False, soft_wrap=True)
@@ -153,18 +153,24 @@ def export_run(
 def prune_runs(
     keep: Annotated[int, typer.Option("--keep", min=0, help="How many of the latest stay.")] = 1000,
     days: Annotated[float, typer.Option("--days", min=0, help="How many days they stay, whatever there is.")] = 30,
+    unfinished: Annotated[bool, typer.Option("--unfinished", help="Also those that were cut off.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else only say what would be done.")] = False,
 ) -> None:
-    """Take old runs out of the journal; not those that wait for a person, or hold what is kept for all runs."""
+    """Take old runs out of the journal.
+
+    Not those that somebody is at work on, that were cut off and can be taken up, that wait for a person, or that hold
+    what is kept for all runs.
+    """
     from datetime import UTC, datetime, timedelta
 
     from bridle.journal import Journal, Status
 
     before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
-    waiting = (Status.PAUSED, Status.IN_DOUBT)
+    stay = {Status.PAUSED, Status.IN_DOUBT, *([] if unfinished else [Status.RUNNING])}
     with Journal(settings().journal) as journal:
         runs, needed = journal.runs(-1)[keep:], journal.keepers()
-        old = [it.run for it in runs if it.started < before and it.status not in waiting and it.run not in needed]
+        old = [it.run for it in runs if it.started < before and it.status not in stay and it.run not in needed]
+        old = [it for it in old if not journal.held(it)]
         if yes:
             journal.remove(old)
     told = "were taken out" if yes else "would be taken out; say --yes to do it"

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from bridle.errors import JournalError
+from bridle.errors import JournalError, describe
 from bridle.journal.event import Body
 
 _BODIES: TypeAdapter[Body] = TypeAdapter(Annotated[Body, Field(discriminator="kind")])
@@ -77,5 +77,7 @@ def read_body(text: str) -> Body:
     """
     try:
         return _BODIES.validate_json(text)
-    except ValueError as error:
-        raise JournalError(f"an event cannot be read: {error}", hint="was it written by another version?") from None
+    except ValidationError as error:
+        raise JournalError(
+            f"an event cannot be read: {describe(error)}", hint="was it written by another version?"
+        ) from None

@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -23,6 +24,8 @@ from bridle.errors import JournalError, describe
 from bridle.journal.chain import GENESIS, Event, canonical_json, chain, read_body
 
 FORMAT = "bridle-run-1"
+KEY = 32
+"""Bytes of a key."""
 
 
 class Head(BaseModel):
@@ -80,7 +83,7 @@ def read_export(path: Path, key: bytes | None) -> Exported:
         previous = event.hash
     if (len(events), previous) != (head.events, head.hash):
         raise JournalError(f"{path}: it has {len(events)} events, and its head speaks of {head.events}")
-    signed = None if key is None else hmac.compare_digest(head.signature, _sign(head, key))
+    signed = None if key is None else hmac.compare_digest(head.signature.encode(), _sign(head, key).encode())
     return Exported(head.run, events, signed)
 
 
@@ -108,18 +111,32 @@ def own_key(path: Path) -> bytes:
     """The key in a file that only its owner can read; made, if there is none.
 
     Raises:
-        JournalError: it cannot be read or made.
+        JournalError: it cannot be read or made, or is none.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(32))
-        except FileExistsError:
-            pass
-        return path.read_bytes()
+        if not path.exists():
+            _write_whole(path, secrets.token_bytes(KEY))
+        key = path.read_bytes()
     except OSError as error:
         raise JournalError(f"the key {path} cannot be read: {error}") from None
+    if len(key) != KEY:
+        raise JournalError(
+            f"{path} is no key: it has {len(key)} bytes, and not {KEY}", hint="take it away, and a new one is made"
+        )
+    return key
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone can read: all of it or nothing, unless somebody else has made one meanwhile."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _sign(head: Head, key: bytes) -> str:

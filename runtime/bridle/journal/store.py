@@ -10,19 +10,22 @@ Model steps are committed with `synchronous=NORMAL` (they survive a killed proce
 from __future__ import annotations
 
 import secrets
+import shutil
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
 import apsw
 
 from bridle.errors import JournalError, UsageError
 from bridle.journal.chain import GENESIS, Event, chain, read_body, write_body
 from bridle.journal.event import Body, Kept
+from bridle.journal.held import alone
 from bridle.journal.whole import RunEnded, RunStarted, Status
 
 SCHEMA = """
@@ -43,6 +46,8 @@ SELECT number, at, body, previous, hash, CASE WHEN json_valid(body) THEN kind IS
 """
 """All of a run, each event with whether its kind is that of its body, which alone is in the chain."""
 VERSION = 1
+FEW = 128 * 1024
+"""Bytes; SQLite needs some beside the file only to open it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,10 @@ class RunSummary:
 
 
 class Journal:
-    """Events by run. Opens (and makes) its file at once; close it, or use it as a context manager."""
+    """Events by run. Opens (and makes) its file at once; close it, or use it as a context manager.
+
+    Where nothing can be written (a full disk, a folder that is only read), what is there can be read all the same.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open a journal.
@@ -74,17 +82,9 @@ class Journal:
         self._heads: dict[str, tuple[int, str]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = apsw.Connection(str(path))
-            self._db.set_busy_timeout(10_000)
-            self._db.pragma("journal_mode", "wal")  # by itself: of several statements, those behind one with rows wait
-            self._db.pragma("synchronous", "normal")
-            version = cast("int", self._db.pragma("user_version"))
-            if version not in (0, VERSION):
-                raise JournalError(f"{path} was written by another version of Bridle (format {version})")
-            self._db.execute(SCHEMA)
-            self._db.pragma("user_version", VERSION)
+            self._db = _open(path)
         except (apsw.Error, OSError) as error:
-            raise JournalError(f"the journal {path} cannot be opened: {error}", hint=_remedy(error)) from None
+            raise JournalError(f"the journal {path} cannot be opened: {error}", hint=_remedy(error, path)) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -127,6 +127,44 @@ class Journal:
             self._heads[run] = (event.number, event.hash)
             return event
 
+    @contextmanager
+    def hold(self, run: str) -> Generator[None]:
+        """Be the only one at work on a run, in all processes of this machine; a lock that ends with the process.
+
+        Raises:
+            UsageError: somebody else is.
+            JournalError: nothing can be written beside the journal.
+        """
+        with ExitStack() as stack:
+            try:
+                mine = stack.enter_context(alone(self._lock_of(run)))
+            except OSError as error:
+                raise JournalError(
+                    f"nothing can be written beside the journal {self.path}: {error}", hint=_remedy(error, self.path)
+                ) from None
+            if not mine:
+                raise UsageError(f"somebody is at work on the run {run}", hint="wait until it ends, or stop it")
+            yield
+
+    def held(self, run: str) -> bool:
+        """Whether somebody is at work on a run."""
+        with suppress(OSError), alone(self._lock_of(run)) as mine:
+            return not mine
+        return False
+
+    def _lock_of(self, run: str) -> Path:
+        return self.path.with_name(f"{self.path.name}-runs") / f"{run}.lock"
+
+    def sound(self, run: str) -> list[Event]:
+        """All events of a run, which are as they were written.
+
+        Raises:
+            JournalError: they are not; what is wrong.
+        """
+        if why := self.verify(run):
+            raise JournalError(f"the run {run} is not as it was written: {why}", hint="nothing is done upon its word")
+        return self.events(run)
+
     def events(self, run: str) -> list[Event]:
         """All events of a run, in order.
 
@@ -139,10 +177,7 @@ class Journal:
                     "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number", (run,)
                 )
             )
-        return [
-            Event(run, cast("int", n), str(at), read_body(str(body)), str(before), str(own), str(body))
-            for n, at, body, before, own in rows
-        ]
+        return [_event(run, *row) for row in rows]
 
     def runs(self, limit: int = 50) -> list[RunSummary]:
         """The latest runs, newest first."""
@@ -252,7 +287,7 @@ class Journal:
             try:
                 yield
             except apsw.Error as error:
-                raise JournalError(f"{failure}: {error}", hint=_remedy(error)) from None
+                raise JournalError(f"{failure}: {error}", hint=_remedy(error, self.path)) from None
 
 
 def new_run() -> str:
@@ -260,9 +295,49 @@ def new_run() -> str:
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
+def _open(path: Path) -> apsw.Connection:
+    """A connection to a journal's file, which is made if there is none; one that only reads where no other can be had.
+
+    Raises:
+        JournalError: another version wrote it.
+    """
+    try:
+        db = apsw.Connection(str(path))
+        db.set_busy_timeout(10_000)
+        db.pragma("journal_mode", "wal")  # by itself: of several statements, those behind one with rows wait
+        db.pragma("synchronous", "normal")
+        version = cast("int", db.pragma("user_version"))
+        if version not in (0, VERSION):
+            raise JournalError(f"{path} was written by another version of Bridle (format {version})")
+        db.execute(SCHEMA)
+        db.pragma("user_version", VERSION)
+    except (apsw.CantOpenError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
+        rest = path.with_name(f"{path.name}-wal")
+        if not path.is_file() or (rest.is_file() and rest.stat().st_size):  # what is not in the file yet is not read
+            raise
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        db = apsw.Connection(f"file:{quote(str(path.resolve()))}?immutable=1", flags=flags)
+        if cast("int", db.pragma("user_version")) != VERSION:
+            raise
+    return db
+
+
+def _event(run: str, number: object, at: object, body: object, previous: object, own: object) -> Event:
+    try:
+        datetime.fromisoformat(str(at))
+        told = read_body(str(body))
+    except (JournalError, ValueError) as error:
+        why = error.message if isinstance(error, JournalError) else f"{str(at)!r:.40} is no moment"
+        raise JournalError(f"event {number} of the run {run}: {why}", hint="bridle runs verify shows more") from None
+    return Event(run, cast("int", number), str(at), told, str(previous), str(own), str(body))
+
+
 def _summary(run: str, at: str, started: str, ended: object) -> RunSummary:
-    start = cast("RunStarted", read_body(started))
-    end = cast("RunEnded", read_body(str(ended))) if ended is not None else None
+    try:
+        start = cast("RunStarted", read_body(started))
+        end = cast("RunEnded", read_body(str(ended))) if ended is not None else None
+    except JournalError as error:
+        return RunSummary(run, at, "", "", "", Status.DAMAGED, error.message, 0, 0.0)
     return RunSummary(
         run=run,
         started=at,
@@ -276,11 +351,19 @@ def _summary(run: str, at: str, started: str, ended: object) -> RunSummary:
     )
 
 
-def _remedy(error: Exception) -> str:
-    if isinstance(error, apsw.FullError):
+def _remedy(error: Exception, path: Path) -> str:
+    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError | apsw.ReadOnlyError) and _is_full(path)):
         return "the disk is full: free some space; what was journaled before is kept"
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | OSError):
         return "check that the folder exists and can be written, or set BRIDLE_HOME to another"
     if isinstance(error, apsw.NotADBError | apsw.CorruptError):
         return "it is not a journal, or damaged: move it away to start a new one"
     return ""
+
+
+def _is_full(path: Path) -> bool:
+    """Whether so little room is left beside a file that SQLite cannot work there."""
+    try:
+        return shutil.disk_usage(path.parent).free < FEW
+    except OSError:
+        return False

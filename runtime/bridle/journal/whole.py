@@ -22,6 +22,8 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
     IN_DOUBT = "in doubt"
     """A call was begun that must not be made twice, and nobody knows whether it was made."""
+    DAMAGED = "damaged"
+    """Its record cannot be read; no run says that of itself."""
 
 
 class _Body(BaseModel):

@@ -45,6 +45,7 @@ STYLES = {
     Status.CANCELLED: "magenta",
     Status.IN_DOUBT: "bold yellow",
     Status.RUNNING: "blue",
+    Status.DAMAGED: "bold red",
 }
 
 UNSURE = 0.5
