@@ -50,6 +50,23 @@ def test_another_run_shares_the_beginning(words: Vocabulary) -> None:
     assert reused == [0, len(system) + 1]
 
 
+@pytest.mark.parametrize(("slots", "known"), [(4, [0, 1, 21, 21, 41, 41]), (1, [0, 1, 1, 1, 1, 1])])
+def test_a_question_beside_a_conversation_leaves_it_where_it_is(
+    words: Vocabulary, slots: int, known: list[int]
+) -> None:
+    """Where there is room for both."""
+    backend = ScriptedBackend(Texts(["one"] * 6, words), words, slots=slots)
+    scheduler, reused = Scheduler(backend), list[int]()
+    for length in (20, 40, 60):
+        for prompt in ([9] + [10] * length, [9] + [11] * length):
+            sequence = Running(Request(prompt, 2, session="run", drafts=False), words)
+            scheduler.submit(sequence)
+            while not scheduler.idle:
+                scheduler.step()
+            reused.append(sequence.future.result(timeout=0).usage.reused)
+    assert reused == known
+
+
 def test_cells_are_never_overdrawn(words: Vocabulary) -> None:
     backend = ScriptedBackend(laws.random_script(words.size), words, slots=6, context=100)
     backend.cells = 130

@@ -70,7 +70,7 @@ class Prefixes:
         At least one token of the prompt is left to evaluate, since a choice needs scores. Of the first `stable` tokens
         a state on disk is taken if there is one.
         """
-        target = self._target(session)
+        target = self._target(prompt, session)
         if target is None:
             return None
         source, length = self.nearest(prompt, prefer=target)
@@ -137,11 +137,22 @@ class Prefixes:
             restored = self._backend.restore(slot.id, state)
             slot.length, slot.chain = len(tokens) if restored else 0, slot.chain[-1:]
 
-    def _target(self, session: Hashable) -> Slot | None:
-        """The slot to use: the session's own, an empty one, or the one not used for longest."""
+    def _target(self, prompt: Tokens, session: Hashable) -> Slot | None:
+        """The slot to use: one of the session's that the prompt goes on from, at least from half of it; an empty one;
+        the session's with the least to lose; the one not used for longest. A question beside a conversation leaves the
+        conversation where it is.
+        """
         idle = [slot for slot in self._slots if not slot.busy]
-        own = [slot for slot in idle if session is not None and slot.session == session]
-        return min(own or idle, key=lambda slot: (slot.length > 0, slot.used), default=None)
+        lost = {
+            slot: slot.length - common(slot.known, prompt)
+            for slot in idle
+            if session is not None and slot.session == session
+        }
+        own = min(lost, key=lambda slot: lost[slot], default=None)
+        if own is not None and 2 * lost[own] <= own.length:
+            return own
+        spare = min(idle, key=lambda slot: (slot.length > 0, slot.used), default=None)
+        return own if own is not None and (spare is None or spare.length) else spare
 
     def _make_room(self, target: Slot, source: Slot, length: int, cells: int) -> bool:
         """Empty idle slots, oldest first, until `target` can have `cells`, `length` of them shared with `source`."""
