@@ -11,6 +11,7 @@ from bridle.card import Card
 from bridle.engine import scripted
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import BudgetError
+from bridle.grammar import form_of
 from bridle.grammar.document import Document
 from bridle.grammar.thinking import Thinking
 from bridle.model import Model
@@ -48,3 +49,22 @@ def test_a_budget_below_the_minimum_is_refused(model: Model, name: str) -> None:
         return
     with pytest.raises(BudgetError, match=str(len(document.minimum))):
         Document(model.compiler, laws.phases(FORMS[name], None, model.engine.vocabulary), len(document.minimum) - 1)
+
+
+LONG: dict[str, dict[str, object]] = {
+    "long text": {"type": "object", "properties": {"a": {"type": "string", "minLength": 900}}, "required": ["a"]},
+    "exactly so long": {"type": "string", "minLength": 700, "maxLength": 700},
+    "digits": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[0-9]{800}$"}}, "required": ["a"]},
+    "items": {"type": "array", "items": {"type": "integer", "maximum": 9}, "minItems": 500},
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_has_to_be_long_ends_in_its_budget_or_is_refused(model: Model, name: str) -> None:
+    form = form_of(LONG[name])
+    least = model.compiler.compile(form.grammar()).minimum
+    assert least is not None
+    for seed, spare in enumerate((0, 1, 90)):
+        laws.law_of_form(model, form, max_tokens=len(least) + spare, seed=seed)
+    with pytest.raises(BudgetError, match=f"takes {len(least)}$"):
+        laws.law_of_form(model, form, max_tokens=len(least) - 1)

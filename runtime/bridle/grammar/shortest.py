@@ -23,7 +23,7 @@ import llguidance
 from bridle.engine.vocabulary import Vocabulary
 from bridle.grammar.watch import Watch
 
-WALK_LIMIT = 4_096
+WALK_LIMIT = 16_384
 """Tokens after which a way is given up."""
 STATES = 2_000
 """States searched at one place before a stretch of text is tried; each costs about 0.1 ms."""
@@ -32,7 +32,7 @@ EFFORT = 4_000
 STRETCHES = 4
 """Stretches of text tried before a place is given up."""
 RUN = 40
-"""Times that one character is repeated."""
+"""Times that one character is repeated before anything else is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class _Way:
         while len(way) <= limit:
             if walker.is_accepting():
                 return way
-            step = walker.compute_ff_tokens() or self._close(walker) or self._escape(walker)
+            step = walker.compute_ff_tokens() or self._close(walker) or self._escape(walker, limit - len(way))
             if watch is not None:
                 step, watch = self._permitted(walker, step, watch)
             if not step or not walker.consume_tokens(step):
@@ -156,11 +156,12 @@ class _Way:
         """Whether something is forced or can be closed here."""
         return walker.is_accepting() or bool(walker.compute_ff_tokens()) or bool(self._close(walker))
 
-    def _escape(self, walker: llguidance.LLMatcher) -> list[int]:
-        """Few tokens after which something is forced or can be closed; long words where none is near."""
+    def _escape(self, start: llguidance.LLMatcher, limit: int) -> list[int]:
+        """Few tokens after which something is forced or can be closed; long words where none is near; and in the end
+        the same up to the limit, for what is owed may be a great length."""
         closers, prefix = self._closers, list[int]()
-        run = self._run(walker)
-        walker = walker.deep_copy()
+        run = self._run(start, RUN)
+        walker = start.deep_copy()
         for stretch in range(STRETCHES):
             for characters in (closers.characters, closers.digits):
                 if found := self._search(walker, characters, STATES // (10 if run else 1)):
@@ -171,20 +172,21 @@ class _Way:
                 word = _first(walker, closers.words)
                 word = _first(walker, closers.characters) if word is None else word
                 if word is None or not walker.consume_token(word):
-                    return []
+                    return self._run(start, limit)
                 prefix.append(word)
-        return run
+        return run or self._run(start, limit)
 
-    def _run(self, start: llguidance.LLMatcher) -> list[int]:
-        """The same over and over: what is owed is often just a length, or digits around anything."""
+    def _run(self, start: llguidance.LLMatcher, most: int) -> list[int]:
+        """The same over and over, at most so often: what is owed is often just a length, or digits around anything."""
         closers, runs = self._closers, list[list[int]]()
         single = [[token] for token in (*closers.digits[:2], *closers.characters[:2])]
-        for family in (*single, [*closers.words[::20], *closers.characters[:1]]):
+        for family in ([*closers.words[::20], *closers.digits[:1], *closers.characters[:1]], *single):
             walker, run = start.deep_copy(), list[int]()
-            while len(run) < RUN and (token := _first(walker, family)) is not None and walker.consume_token(token):
+            while len(run) < most and (token := _first(walker, family)) is not None and walker.consume_token(token):
                 run.append(token)
                 if self._over(walker):
                     runs.append(run)
+                    most = len(run)
                     break
         return min(runs, key=len) if runs else []
 
