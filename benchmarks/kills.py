@@ -5,9 +5,9 @@
 Each run makes four calls, of a tool of each kind: one that only looks, one that is idempotent (SQLite, by its key), one
 that can be asked (a file that is appended to), one behind HTTP that is idempotent by its key, and one that is unsafe. A
 process does the run and is killed: at a moment drawn by chance, or the moment an effect becomes visible, which is the
-worst there is. Then it is taken up, and killed again, until it comes to its end. What is counted: steps that were
-finished and are not there any more, effects that happened twice or never, unsafe calls that were made again without a
-person, journals that are damaged.
+worst there is. Then it is taken up, at times by two processes at once, and killed again, until it comes to its end.
+What is counted: steps that were finished and are not there any more, effects that happened twice or never, unsafe calls
+that were made again without a person, journals that are damaged.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from bridle.agent import Agent
 from bridle.card import Card, ThinkingCard
 from bridle.context import Context
 from bridle.engine import scripted
+from bridle.errors import UsageError
 from bridle.how import StepSettings
 from bridle.journal import CallAnswered, CallIntended, Journal, Status, StepTaken, ending
 from bridle.model import Model
@@ -148,6 +149,8 @@ def started(folder: Path, run: str, linger: str) -> int:
     try:
         child(folder, run)
         code = 0
+    except UsageError as error:  # another one has it
+        print(error.message, end="; ", file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     os._exit(code)
@@ -158,6 +161,8 @@ class Count:
     """What came of it all."""
 
     kills: int = 0
+    rivals: int = 0
+    """Processes that took up a run while another did."""
     runs: int = 0
     lost_steps: int = 0
     doubled: Counter[str] = field(default_factory=Counter[str])
@@ -198,11 +203,13 @@ def one_run(folder: Path, random: Random, count: Count, most: int, server: str) 
             _, code = os.waitpid(process, 0)
             count.stuck += code != 0
             break
-        if ended(process, folder / "visible", 2.0 if linger else random.uniform(0.0, 0.15), linger=bool(linger)):
-            break
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        count.kills += 1
+        rivals = [started(folder, run, linger)] if run and random.random() < 0.3 else []
+        count.rivals += len(rivals)
+        over = ended(process, folder / "visible", 2.0 if linger else random.uniform(0.0, 0.15), linger=bool(linger))
+        for one in rivals if over else [process, *rivals]:
+            os.kill(one, signal.SIGKILL)
+            os.waitpid(one, 0)
+        count.kills += not over
     _judge(folder, journal, count)
 
 
