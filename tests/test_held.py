@@ -24,6 +24,7 @@ from bridle.fork import fork
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Status
 from bridle.journal.export import own_key
+from bridle.observe.why import suspects
 from bridle.policy import Policy
 from bridle.skill import skill_from
 from bridle.tool import tool
@@ -243,3 +244,9 @@ def test_how_a_run_was_gone_about_is_read_or_refused(bridle: Any) -> None:
         db.execute("UPDATE event SET body = ? WHERE number = 1", (told,))
         found = bridle("runs", "replay")
         assert (found.code, "Traceback" in found.err, "cannot be read" in found.err) == (1, False, True), part
+
+
+def test_what_a_skill_says_itself_is_not_invented(tmp_path: Path, journal: Journal) -> None:
+    one = payer(journal, tmp_path)
+    one.settings = StepSettings(thinking=None)
+    assert suspects(journal.events(one.run("go").id)) == []

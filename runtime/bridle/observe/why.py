@@ -1,8 +1,9 @@
 """Why a run went wrong: the earliest event that stands out, by checks over the record, and by a critic if there is one.
 
-The checks know nothing of the task. A call is *invented* where a text or a number in its arguments was never said
-before, by a person or a result; an answer is where it holds a number or a name that nothing before it holds. A critic
-is a model that reads the record in short, and has to name one of its events (the form lets it name no other).
+The checks know nothing of the task. A call that a model wrote is *invented* where a text or a number in its arguments
+was never said before, by a person or a result; an answer is where it holds a number or a name that nothing before it
+holds. A critic is a model that reads the record in short, and has to name one of its events (the form lets it name no
+other).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def suspects(events: Sequence[Event]) -> list[Suspect]:
 
 
 def _found(events: Sequence[Event]) -> Iterator[Suspect]:
-    known, step, calls = "", 0, dict[str, int]()
+    known, step, wrote, calls = "", 0, cast("JsonValue", None), dict[str, int]()
     asked = dict[str, tuple[int, CallIntended]]()
     failed = dict[str, Suspect]()
     for event in events:
@@ -68,7 +69,7 @@ def _found(events: Sequence[Event]) -> Iterator[Suspect]:
             case RunStarted(task=task, history=history):
                 known += " ".join([task, *(it.content for it in history)])
             case StepTaken() as taken:
-                step = event.number
+                step, wrote = event.number, taken.value
                 if taken.error:
                     yield Suspect(event.number, f"the reply could not be used: {taken.error}", grave=False)
                 if taken.cut:
@@ -81,7 +82,8 @@ def _found(events: Sequence[Event]) -> Iterator[Suspect]:
                 known += f" {text}"
             case CallIntended() as call:
                 asked[call.key] = step, call
-                if invented := [it for it in _leaves(call.args) if not _stands(it, known)]:
+                chosen = isinstance(wrote, dict) and wrote.get("tool") == call.tool
+                if chosen and (invented := [it for it in _leaves(call.args) if not _stands(it, known)]):
                     said = f"{call.tool} was called with {invented[0]!r}, which nobody said"
                     yield Suspect(step or event.number, said)
                 same = f"{call.tool} {json.dumps(call.args, sort_keys=True)}"
