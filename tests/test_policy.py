@@ -407,6 +407,35 @@ def test_what_is_no_policy_is_told_to_be_none(tmp_path: Path, text: str, complai
         read_policy(tmp_path / "none.toml")
 
 
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        ({"properties": {"path": {"pattern": "("}}}, r"at properties/path/pattern: '\(' is no regular"),
+        ({"properties": {"path": {"pattern": "[z-a]"}}}, "no regular"),
+        ({"properties": {"path": {"pattern": r"\p{Foo}"}}}, "no regular"),
+        ({"properties": {"path": {"pattern": "(?P<n>x)(?P=n)"}}}, "no regular"),
+        ({"patternProperties": {"^pa(": {"const": "drafts"}}}, "at patternProperties: .* is no regular"),
+        ({"propertyNames": {"pattern": "["}}, "at propertyNames/pattern"),
+        ({"anyOf": [{"not": {"properties": {"path": {"pattern": "*"}}}}]}, "at anyOf/0/not/properties/path/pattern"),
+        ({"propertis": {"path": {"const": "drafts"}}}, "at propertis: there is no .*, but .* properties"),
+        ({"properties": {"path": {"patern": "^drafts/"}}}, "at properties/path/patern"),
+        ({"properties": {"path": {"format": "no-such"}}}, "at properties/path/format"),
+        ({"pattern": "^drafts/"}, r"as arguments are: say properties\.NAME\.pattern"),
+        ({"$schema": "http://json-schema.org/draft-04/schema#", "const": 1}, r"no keyword \$schema"),
+        ({"properties": {"path": {"items": [{"const": 1}]}}}, "items"),
+    ],
+)
+def test_a_slip_in_a_narrowing_is_no_hole(args: dict[str, Any], complaint: str) -> None:
+    """However a policy comes about: from a file, in code, out of a journal."""
+    with pytest.raises(ValueError, match=f"(?s)rule 2: args are no JSON Schema: .*{complaint}"):
+        policy(rule=[{"tools": ["look"]}, {"tools": ["send"], "args": args}])
+
+
+def test_a_narrowing_may_be_commented_on() -> None:
+    args = {"title": "drafts", "properties": {"path": {"description": "where", "pattern": r"^(?=drafts/)\w"}}}
+    assert policy(rule=[{"tools": ["send"], "args": args}]).rule[0].args == args
+
+
 def test_the_policy_in_the_readme_is_one(tmp_path: Path) -> None:
     page = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```toml\n(# policy\.toml\n.*?)```", page, re.DOTALL)

@@ -43,6 +43,7 @@ from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema, without
 from bridle.grammar.observed import NOTHING, Results, read_path, values_at
 from bridle.grammar.span import apart
+from bridle.narrowing import see_meant
 from bridle.tool import Effect, Tool
 from bridle.trust import are_said, held_to_words
 
@@ -170,6 +171,15 @@ class Policy(_Told):
             raise ValueError(
                 f"there is no level {', '.join(sorted(unknown))}; there are: {', '.join((PUBLIC, *known))}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _means_its_narrowings(self) -> Policy:
+        for number, rule in enumerate(self.rule, 1):
+            try:
+                see_meant(rule.args)
+            except GrammarError as error:
+                raise ValueError(f"rule {number}: args are no JSON Schema: {error.message}") from None
         return self
 
     def confidential(self, sources: Collection[str]) -> int:
@@ -316,16 +326,10 @@ def read_policy(path: Path) -> Policy:
         UsageError: it cannot be read, or is none; what is wrong.
     """
     try:
-        policy = Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the policy {path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     except ValidationError as error:
         raise UsageError(f"{path} is no policy: {describe(error)}") from None
-    for number, rule in enumerate(policy.rule, 1):
-        try:
-            checker(rule.args)
-        except GrammarError as error:
-            raise UsageError(f"{path}, rule {number}: args are no JSON Schema: {error.message}") from None
-    return policy
