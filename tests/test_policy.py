@@ -24,6 +24,7 @@ from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
+from bridle.grammar.span import pattern_of
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, Status
 from bridle.model import Model
@@ -33,6 +34,7 @@ from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import tool
 from bridle.toolbox import TOOLBOX
+from bridle.trust import are_said, numbers_in
 
 
 @tool(effect="unsafe")
@@ -124,6 +126,65 @@ def test_a_recipient_is_one_that_a_person_named(tmp_path: Path, journal: Journal
         told.verdict(send).check(Call("send", {"to": "b@example", "text": "x"}), 0, ["Mail bb@example.com"])
 
 
+@pytest.mark.parametrize(
+    ("said", "to", "fine"),
+    [
+        ("Mail bob@corp.com.au", "bob@corp.com", False),
+        ("Mail bob@corp.com.au", "bob@corp.com.au", True),
+        ("Mail bob@corp.com.", "bob@corp.com", True),
+        ("Mail <bob@corp.com>, now", "bob@corp.com", True),
+        ("Mail eve.bob@corp.com", "bob@corp.com", False),
+        ("Mail eve+bob@corp.com", "bob@corp.com", False),
+        ("Mail bob@corp.com-x.org", "bob@corp.com", False),
+        ("See https://corp.com/a and reply", "corp.com", False),
+        ("Read notes/bob.txt", "bob.txt", False),
+        ("Read notes/bob.txt", "notes", False),
+        ("Tell Ana-Maria and Bo", "Ana", False),
+        ("Tell Ana-Maria and Bo", "Ana-Maria and Bo", True),
+        ("Tell Ana's boss - Bo -", "Ana", True),
+        ("Tell Ana's boss - Bo -", "Bo", True),
+    ],
+)
+def test_what_is_trusted_is_whole(said: str, to: str, fine: bool, compiler: Compiler) -> None:
+    """No end of an address is left out, and no beginning: neither in the grammar nor in the check."""
+    verdict = policy(rule=[{"tools": ["send"], "trusted": ["to"]}]).verdict(send)
+    narrowed, args = verdict.narrowed(send.schema, [said]), {"to": to, "text": "hi"}
+    assert narrowed is not None
+    assert said_by(Actions({"send": narrowed}, "json"), json.dumps({"tool": "send", "args": args}), compiler) == fine
+    if fine:
+        verdict.check(Call("send", args), 0, [said])
+    else:
+        with pytest.raises(PolicyError, match="nobody said"):
+            verdict.check(Call("send", args), 0, [said])
+
+
+JOINED = st.lists(st.sampled_from(["a", "b7", "12", ".", "@", "-", "_", "/", ":", "+", "\\", " ", "\n", "'", "é"]))
+
+
+@given(JOINED.map("".join), st.data())
+def test_what_the_grammar_lets_be_trusted_passes_the_check(text: str, data: st.DataObject) -> None:
+    pattern = pattern_of((text,), whole=True)
+    if pattern:
+        value = data.draw(st.from_regex(re.compile(pattern), fullmatch=True))
+        assert are_said(value, [text])
+    assert all(are_said(it, [text]) for it in numbers_in([text]))
+
+
+LABEL = st.from_regex(r"[a-z0-9]{1,5}", fullmatch=True)
+ADDRESS = st.tuples(LABEL, st.lists(st.tuples(st.sampled_from(".@-_/:+"), LABEL), min_size=1, max_size=5)).map(
+    lambda it: it[0] + "".join(map("".join, it[1]))
+)
+
+
+@given(ADDRESS, st.data())
+def test_no_part_of_an_address_is_trusted(address: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(address) - 1))
+    end = data.draw(st.integers(start + 1, len(address)))
+    text, part = f"Mail ({address}), please.", address[start:end]
+    assert are_said(part, [text]) == (part == address)
+    assert (re.search(pattern_of((text,), whole=True) or "", part) is not None) == (part == address)
+
+
 @tool(effect="unsafe")
 def invite(to: list[str], seats: int | None = None, kind: Literal["work", "play"] = "work") -> str:
     """Invite people."""
@@ -144,6 +205,9 @@ def said_by(form: Actions, text: str, compiler: Compiler) -> bool:
         ("Invite Bo", {"to": ["Bo", "Mallory"]}, False),
         ("Invite Bo, 12 seats", {"to": ["Bo"], "seats": 13}, False),
         ("Invite Bo, 12 seats", {"to": ["Bo"], "seats": 1}, False),
+        ("Invite Bo, 123456789012345 and 12345678901234567 seats", {"to": ["Bo"], "seats": 123456789012345}, True),
+        ("Invite Bo, 12 and 12345678901234567 seats", {"to": ["Bo"], "seats": 12345678901234568}, False),
+        ("Invite Bo on 2026-05-12", {"to": ["Bo"], "seats": 12}, False),
         ("Invite Bo, 12 seats", {"to": ["Bo"], "kind": "play"}, False),
     ],
 )
