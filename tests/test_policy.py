@@ -22,6 +22,7 @@ from bridle.context import Context
 from bridle.engine import scripted
 from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
+from bridle.fitting import see_fits
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
 from bridle.grammar.span import pattern_of
@@ -271,6 +272,7 @@ def test_a_policy_denies_what_it_does_not_name_if_every_call_counts() -> None:
 
 
 ASK = policy(rule=[{"tools": ["send"], "then": "ask", "args": {"properties": {"text": {"maxLength": 5}}}}])
+DONE = {"answer": "ok"}
 SEND = [call("send", to="Bo", text="hi"), {"answer": "ok"}]
 
 
@@ -410,8 +412,17 @@ RULES = st.builds(
 TASK = "Tell Bo that 12 are here, account DE12"
 
 
+def fits(rule: Rule) -> bool:
+    """Whether its tools have the arguments that a rule names."""
+    try:
+        see_fits(Policy(rule=[rule]), TOOLS)
+    except UsageError:
+        return False
+    return True
+
+
 @settings(deadline=None, max_examples=60)
-@given(st.lists(RULES, max_size=4), st.integers(0, 1000))
+@given(st.lists(RULES.filter(fits), max_size=4), st.integers(0, 1000))
 def test_random_weights_say_nothing_that_is_forbidden(rules: list[Rule], seed: int) -> None:
     """6: whatever the logits, no call that the policy does not allow is spelled."""
     told = Policy(rule=rules)
@@ -450,6 +461,81 @@ async def _act(model: Model, told: Policy, random: Random) -> None:
         result = await agent.perform(TASK)
     assert not forbidden
     assert result.status in (Status.DONE, Status.FAILED), result.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ({"trusted": ["recipient"]}, "trusted: send has no argument recipient; it has: to, text"),
+        ({"trusted": ["to.mail"]}, "only whole arguments can be trusted: to, not to.mail"),
+        ({"args": {"properties": {"too": {"const": "Bo"}}}}, "args: send has no argument too"),
+        ({"args": {"anyOf": [{"not": {"properties": {"too": {"const": 1}}}}]}}, "args: send has no argument too"),
+        (
+            {"args": {"properties": {"to": {"pattern": "^(?!eve)"}}}},
+            r"has /properties/to: pattern \^\(\?!eve",
+        ),
+        ({"args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has /properties/to: not"),
+        ({"tools": ["s*"], "args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has"),
+        ({"skills": ["x"], "after": ["look"], "trusted": ["recipient"]}, "has no argument recipient"),
+    ],
+)
+def test_a_rule_that_fits_no_tool_is_told_so_before_anything_is_done(
+    tmp_path: Path, journal: Journal, rule: dict[str, Any], complaint: str
+) -> None:
+    told = policy(rule=[{"tools": ["look"]}, {"tools": ["send"], **rule}])
+    with pytest.raises(UsageError, match=f"rule 2 of the policy .* send: .*{complaint}"):
+        run(told, [DONE], tmp_path, journal)
+    assert not journal.runs()
+
+
+@pytest.mark.parametrize(
+    "of_to",
+    [
+        {"enum": ["Bo", "Ana"]},
+        {"const": "Bo"},
+        {"pattern": "^(?:Bo|Ana)$"},
+        {"pattern": "^B", "minLength": 2, "maxLength": 3},
+        {"format": "email", "pattern": "@example"},
+        {"not": {"maxLength": 3}},
+    ],
+)
+@pytest.mark.parametrize("trusted", [[], ["to"]])
+def test_what_narrows_is_held_also_where_it_is_trusted(
+    of_to: dict[str, Any], trusted: list[str], compiler: Compiler
+) -> None:
+    """Both at once, in the grammar that the model writes under."""
+    told = policy(rule=[{"tools": ["send"], "args": {"properties": {"to": of_to}}, "trusted": trusted}])
+    see_fits(told, TOOLS)
+    verdict, said = told.verdict(send), ["Tell Bo, bo@example.com, Bob and mallory@evil.com"]
+    narrowed = verdict.narrowed(send.schema, said)
+    assert narrowed is not None
+    form, seen = Actions({"send": narrowed}, "json"), set[bool]()
+    assert form.loose == ()
+    for to in ("Bo", "Ana", "Bob", "bo@example.com", "mallory@evil.com", "Mallory"):
+        args = {"to": to, "text": "hi"}
+        try:
+            verdict.check(Call("send", args), 0, said)
+        except PolicyError:
+            fine = False
+        else:
+            fine = True
+        seen.add(fine)
+        assert said_by(form, json.dumps({"tool": "send", "args": args}), compiler) == fine, to
+    assert seen == {True, False}
+
+
+def test_a_rule_may_say_that_it_is_held_after(tmp_path: Path, journal: Journal) -> None:
+    """Then it may be said, and is not done; other rules leave nothing of that."""
+    unsaid: dict[str, Any] = {"properties": {"to": {"not": {"pattern": "eve"}}}}
+    told = policy(rule=[{"tools": ["send"], "args": unsaid, "held": "after"}])
+    done = run(told, [call("send", to="eve", text="hi"), {"answer": "ok"}], tmp_path, journal)
+    assert (done.status, done.calls) == (Status.DONE, ())
+    assert "refused only after it was said" in str(told.verdict(send))
+    both = policy(rule=[*({"tools": ["send"], "args": unsaid, "held": it} for it in ("after", "grammar"))])
+    assert both.verdict(send).narrowed(send.schema, []) is None
+    other = policy(rule=[{"tools": ["send"], "args": unsaid, "held": "after"},
+                         {"tools": ["send"], "args": {"properties": {"text": {"not": {"pattern": "x"}}}}}])  # fmt: skip
+    assert other.verdict(send).narrowed(send.schema, []) is None
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ Schemas of tools may hold what nobody knows; those of rules may not.
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import Literal
 
 from bridle.errors import GrammarError
 from bridle.grammar.check import checker, is_pattern
 from bridle.grammar.formats import CHECKED
+from bridle.grammar.hold import hold
 from bridle.grammar.keywords import KIND_OF, Schema, parts
+from bridle.grammar.shaping import shape_of
 
 NEWEST = "https://json-schema.org/draft/2020-12/schema"
 """The draft that rules are of."""
@@ -40,6 +43,21 @@ def see_meant(args: Schema) -> None:
             raise GrammarError(f"at {key}: it says nothing of an object, as arguments are: say properties.NAME.{key}")
     _see(args, ())
     checker({"$schema": NEWEST, **args})
+
+
+def unheld(before: Schema, after: Schema, syntax: Literal["json", "xml"] = "json") -> list[str]:
+    """Where no grammar holds a schema that held it before it was narrowed; nothing where no value is left.
+
+    >>> tool = {"type": "object", "properties": {"a": {"type": "string"}}}
+    >>> unheld(tool, {"allOf": [tool, {"properties": {"a": {"pattern": "^(?!x)"}}}]})
+    ['/properties/a: pattern ^(?!x)']
+    """
+    held = hold if syntax == "json" else shape_of
+    try:
+        known = held(before).loose
+        return [it for it in held(after).loose if it not in known]
+    except GrammarError:
+        return []
 
 
 def _see(schema: Schema, way: tuple[str, ...]) -> None:

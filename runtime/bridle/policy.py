@@ -12,6 +12,7 @@
     trusted_from = ["find_people[*].mail"]    # or what stands there in results
     calls = 3                         # of each of these tools, in a run
     up_to = "internal"                # only while nothing more confidential was read
+    held = "after"                    # what no grammar holds of args may be said, and is refused then: else an error
     [rule.args]                       # a JSON Schema that the arguments have to fit beside their own
     properties.to.pattern = "@example\\\\.com$"
 
@@ -43,13 +44,14 @@ from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema, without
 from bridle.grammar.observed import NOTHING, Results, read_path, values_at
 from bridle.grammar.span import apart
-from bridle.narrowing import see_meant
+from bridle.narrowing import see_meant, unheld
 from bridle.tool import Effect, Tool
 from bridle.trust import are_said, held_to_words
 
 Word: TypeAlias = Literal["allow", "ask", "deny"]
 STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
 """Words, the strictest last."""
+LATER = "what no grammar holds of that is refused only after it was said"
 PUBLIC = "public"
 """The level of what no level names."""
 
@@ -94,6 +96,8 @@ class Rule(_Told):
     trusted: list[str] = []
     trusted_from: list[Annotated[str, AfterValidator(_is_path)]] = []
     calls: Annotated[int, Field(ge=0)] | None = None
+    held: Literal["grammar", "after"] = "grammar"
+    """Whether what its `args` forbid cannot be said, or may be said and is refused then, where no grammar holds it."""
 
     def names(self, tool: str, skill: str, sources: Collection[str] = ()) -> bool:
         """Whether it is about a tool, used by a skill that has read what came of others, its sources."""
@@ -205,10 +209,12 @@ class Policy(_Told):
         if by_default:
             words += (self.default, self.unsafe) if tool.effect is Effect.UNSAFE else (self.default,)
         calls = [it.calls for _, it in rules if it.calls is not None]
+        firm = [it.args for _, it in rules if it.held != "after" or not it.args]
         return Verdict(
             tool=tool.name,
             word=max(words, key=STRICTNESS.index),
             narrowings=tuple(it.args for _, it in rules if it.args),
+            later=tuple(it.args for _, it in rules if it.held == "after" and it.args not in firm),
             trusted={name: self._trusted_from(name, [it for _, it in rules]) for _, it in rules for name in it.trusted},
             calls=min(calls, default=None),
             rules=(*(f"rule {number}" for number, _ in rules), *(["default"] if by_default else [])),
@@ -229,6 +235,8 @@ class Verdict:
     trusted: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     """Arguments that only people's words may fill, or what stands at some places in results."""
     calls: int | None = None
+    later: Sequence[Mapping[str, JsonValue]] = ()
+    """Those of the narrowings that may be said and refused then, where no grammar holds them."""
     rules: Sequence[str] = field(default=())
     """Which rules say so, for people."""
 
@@ -239,7 +247,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """For people: `ask; narrowed; to must be said by a person; 3 calls (rule 1, rule 4)`."""
-        told = [self.word, *(["narrowed"] if self.narrowings else [])]
+        told = [self.word, *(["narrowed"] if self.narrowings else []), *([LATER] if self.later else [])]
         for name, places in self.trusted.items():
             told.append(f"{name} must be said by a person" + (f", or stand in {', '.join(places)}" if places else ""))
         told += [f"{self.calls} calls"] if self.calls is not None else []
@@ -274,7 +282,11 @@ class Verdict:
             return None
         if self.narrowings:
             needed: JsonValue = [name for name, spec in properties.items() if not self._allows_default(name, spec)]
-            held = {"allOf": cast("JsonValue", [held, *self.narrowings, {"required": needed}])}
+            firm = [it for it in self.narrowings if it not in self.later]
+            before = {"allOf": cast("JsonValue", [held, *self.later])}
+            held = {"allOf": cast("JsonValue", [held, *self.later, *firm, {"required": needed}])}
+            if unheld(before, held):
+                return None
         try:
             hold(apart(held)[0])  # as `Actions` does, so that it is found out once
         except GrammarError:  # nothing fits: no number was said, or the rules leave none

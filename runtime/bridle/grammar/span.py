@@ -92,7 +92,10 @@ def held_to(schema: Schema, said: Mapping[Source, Sequence[str]]) -> Schema | No
 
 def apart(schema: Schema) -> tuple[Schema, dict[str, str]]:
     """A schema with a short pattern in the place of those of its spans, and these by the short ones: so that what is
-    found out of a schema is found out once, and not for every text."""
+    found out of a schema is found out once, and not for every text. Where spans are held to more besides, nothing is:
+    what both leave depends on the text."""
+    if MARK not in json.dumps(schema) or "allOf" in schema:
+        return schema, {}
     known: dict[str, str] = {}
 
     def shorten(part: JsonValue) -> JsonValue:
@@ -105,7 +108,7 @@ def apart(schema: Schema) -> tuple[Schema, dict[str, str]]:
             known[result["pattern"]] = pattern
         return result
 
-    return (cast("Schema", shorten(cast("JsonValue", schema))), known) if MARK in json.dumps(schema) else (schema, {})
+    return cast("Schema", shorten(cast("JsonValue", schema))), known
 
 
 def together(schema: Schema, patterns: Mapping[str, str]) -> Schema:
