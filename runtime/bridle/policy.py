@@ -22,7 +22,9 @@
 
 All rules that name a tool hold at once: the strictest word, every narrowing, the least number. A tool that is denied is
 not offered and cannot be spelled; an argument that is narrowed or has to be trusted is held by the grammar. What was
-spelled is checked once more before it is done, by other code (`jsonschema`).
+spelled is checked once more before it is done, with the values that the tool gets: by jsonschema-rs, which reads the
+rules and not the grammar (`bridle.grammar.check`), and by a look into the texts (`bridle.trust`). Both sides share how
+odd patterns are respelled, what a number in a text is and where a name in it ends.
 """
 
 from __future__ import annotations
