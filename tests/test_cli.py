@@ -113,11 +113,53 @@ def test_a_policy_holds_and_explains_itself(bridle: Any, tmp_path: Path) -> None
     assert (done.code, [it["tool"] for it in done.json["calls"]]) == (0, ["add_note"])
     assert "write_file: deny (rule 2)" in bridle("policy", "explain").out
     assert bridle("policy", "explain", "last", "act#1", "--json").json[0]["policy"]["add_note"] == "ask (rule 1)"
-    assert bridle("policy", "explain", "last", "act#9").code == 2
+    assert "calculate" in bridle("policy", "explain", "last", "act#1", "--json").json[0]["free"]
+    missing = bridle("policy", "explain", "last", "act#9")
+    assert (missing.code, "has no step act#9; it has: act#1, call 1" in missing.err) == (2, True)
     assert "policy for act#1" in bridle("trace").out
     path.write_text("[")
     wrong = bridle("run", "--policy", str(path), "anything")
     assert (wrong.code, "is not TOML" in wrong.err) == (2, True)
+
+
+def test_what_a_person_changed_is_explained(bridle: Any, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[[rule]]\ntools = ["add_note"]\nthen = "ask"\n')
+    bridle("run", "--policy", str(path), "Take a note: call Anna")
+    bridle("runs", "resume", "--answer", '{"text": "call Bo"}')
+    (told,) = bridle("policy", "explain", "last", "call 1", "--json").json
+    assert told["asked"][0]["question"].startswith('add_note {"text": "call Anna"')
+    assert told["asked"][0]["answer"] == '{"text": "call Bo"}'
+    assert told["came"] == 'add_note {"text": "call Bo"} was called'
+    shown = bridle("policy", "explain", "last").out
+    assert 'the person said: {"text": "call Bo"}' in shown
+    assert "free: " in shown
+    untouched = bridle("policy", "explain", "last", "act#2")
+    assert (untouched.code, "act#2" in untouched.out) == (0, True)
+
+
+def test_a_policy_that_speaks_of_nothing_here_is_told_so(bridle: Any, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        '[[rule]]\ntools = ["draft_mial", "calculate"]\nskills = ["raect"]\n'
+        '[[rule]]\ntools = ["draft_*"]\ntrusted = ["recipient"]\n'
+    )
+    told = bridle("policy", "check", str(path))
+    assert told.code == 0
+    for line in (
+        "nothing here is called draft_mial; the nearest tool is draft_mail",
+        "nothing here is called raect; the nearest skill is react",
+        "rule 2 fits none of its tools: trusted: draft_mail has no argument recipient",
+    ):
+        assert line in told.out
+    assert bridle("policy", "check", str(path), "--strict").code == 1
+    assert len(bridle("policy", "check", str(path), "--json").json["slips"]) == 3
+    path.write_text('[[rule]]\ntools = ["draft_mail"]\ntrusted = ["recipient"]\n')
+    for wrong in (bridle("policy", "check", str(path)), bridle("run", "--policy", str(path), "Mail Bo")):
+        assert (wrong.code, "has no argument recipient" in wrong.err) == (2, True)
+    path.write_text('[[rule]]\ntools = ["draft_mail"]\ntrusted = ["to"]\n')
+    fine = bridle("policy", "check", str(path), "--strict")
+    assert (fine.code, "nothing here" in fine.out) == (0, False)
 
 
 README_TASKS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -22,8 +22,10 @@ from bridle.context import Context
 from bridle.engine import scripted
 from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
+from bridle.fitting import see_fits
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.compile import Compiler
+from bridle.grammar.span import pattern_of
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, Status
 from bridle.model import Model
@@ -33,6 +35,7 @@ from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import tool
 from bridle.toolbox import TOOLBOX
+from bridle.trust import are_said, numbers_in
 
 
 @tool(effect="unsafe")
@@ -124,6 +127,65 @@ def test_a_recipient_is_one_that_a_person_named(tmp_path: Path, journal: Journal
         told.verdict(send).check(Call("send", {"to": "b@example", "text": "x"}), 0, ["Mail bb@example.com"])
 
 
+@pytest.mark.parametrize(
+    ("said", "to", "fine"),
+    [
+        ("Mail bob@corp.com.au", "bob@corp.com", False),
+        ("Mail bob@corp.com.au", "bob@corp.com.au", True),
+        ("Mail bob@corp.com.", "bob@corp.com", True),
+        ("Mail <bob@corp.com>, now", "bob@corp.com", True),
+        ("Mail eve.bob@corp.com", "bob@corp.com", False),
+        ("Mail eve+bob@corp.com", "bob@corp.com", False),
+        ("Mail bob@corp.com-x.org", "bob@corp.com", False),
+        ("See https://corp.com/a and reply", "corp.com", False),
+        ("Read notes/bob.txt", "bob.txt", False),
+        ("Read notes/bob.txt", "notes", False),
+        ("Tell Ana-Maria and Bo", "Ana", False),
+        ("Tell Ana-Maria and Bo", "Ana-Maria and Bo", True),
+        ("Tell Ana's boss - Bo -", "Ana", True),
+        ("Tell Ana's boss - Bo -", "Bo", True),
+    ],
+)
+def test_what_is_trusted_is_whole(said: str, to: str, fine: bool, compiler: Compiler) -> None:
+    """No end of an address is left out, and no beginning: neither in the grammar nor in the check."""
+    verdict = policy(rule=[{"tools": ["send"], "trusted": ["to"]}]).verdict(send)
+    narrowed, args = verdict.narrowed(send.schema, [said]), {"to": to, "text": "hi"}
+    assert narrowed is not None
+    assert said_by(Actions({"send": narrowed}, "json"), json.dumps({"tool": "send", "args": args}), compiler) == fine
+    if fine:
+        verdict.check(Call("send", args), 0, [said])
+    else:
+        with pytest.raises(PolicyError, match="nobody said"):
+            verdict.check(Call("send", args), 0, [said])
+
+
+JOINED = st.lists(st.sampled_from(["a", "b7", "12", ".", "@", "-", "_", "/", ":", "+", "\\", " ", "\n", "'", "é"]))
+
+
+@given(JOINED.map("".join), st.data())
+def test_what_the_grammar_lets_be_trusted_passes_the_check(text: str, data: st.DataObject) -> None:
+    pattern = pattern_of((text,), whole=True)
+    if pattern:
+        value = data.draw(st.from_regex(re.compile(pattern), fullmatch=True))
+        assert are_said(value, [text])
+    assert all(are_said(it, [text]) for it in numbers_in([text]))
+
+
+LABEL = st.from_regex(r"[a-z0-9]{1,5}", fullmatch=True)
+ADDRESS = st.tuples(LABEL, st.lists(st.tuples(st.sampled_from(".@-_/:+"), LABEL), min_size=1, max_size=5)).map(
+    lambda it: it[0] + "".join(map("".join, it[1]))
+)
+
+
+@given(ADDRESS, st.data())
+def test_no_part_of_an_address_is_trusted(address: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(address) - 1))
+    end = data.draw(st.integers(start + 1, len(address)))
+    text, part = f"Mail ({address}), please.", address[start:end]
+    assert are_said(part, [text]) == (part == address)
+    assert (re.search(pattern_of((text,), whole=True) or "", part) is not None) == (part == address)
+
+
 @tool(effect="unsafe")
 def invite(to: list[str], seats: int | None = None, kind: Literal["work", "play"] = "work") -> str:
     """Invite people."""
@@ -144,6 +206,9 @@ def said_by(form: Actions, text: str, compiler: Compiler) -> bool:
         ("Invite Bo", {"to": ["Bo", "Mallory"]}, False),
         ("Invite Bo, 12 seats", {"to": ["Bo"], "seats": 13}, False),
         ("Invite Bo, 12 seats", {"to": ["Bo"], "seats": 1}, False),
+        ("Invite Bo, 123456789012345 and 12345678901234567 seats", {"to": ["Bo"], "seats": 123456789012345}, True),
+        ("Invite Bo, 12 and 12345678901234567 seats", {"to": ["Bo"], "seats": 12345678901234568}, False),
+        ("Invite Bo on 2026-05-12", {"to": ["Bo"], "seats": 12}, False),
         ("Invite Bo, 12 seats", {"to": ["Bo"], "kind": "play"}, False),
     ],
 )
@@ -207,6 +272,7 @@ def test_a_policy_denies_what_it_does_not_name_if_every_call_counts() -> None:
 
 
 ASK = policy(rule=[{"tools": ["send"], "then": "ask", "args": {"properties": {"text": {"maxLength": 5}}}}])
+DONE = {"answer": "ok"}
 SEND = [call("send", to="Bo", text="hi"), {"answer": "ok"}]
 
 
@@ -346,8 +412,17 @@ RULES = st.builds(
 TASK = "Tell Bo that 12 are here, account DE12"
 
 
+def fits(rule: Rule) -> bool:
+    """Whether its tools have the arguments that a rule names."""
+    try:
+        see_fits(Policy(rule=[rule]), TOOLS)
+    except UsageError:
+        return False
+    return True
+
+
 @settings(deadline=None, max_examples=60)
-@given(st.lists(RULES, max_size=4), st.integers(0, 1000))
+@given(st.lists(RULES.filter(fits), max_size=4), st.integers(0, 1000))
 def test_random_weights_say_nothing_that_is_forbidden(rules: list[Rule], seed: int) -> None:
     """6: whatever the logits, no call that the policy does not allow is spelled."""
     told = Policy(rule=rules)
@@ -389,6 +464,81 @@ async def _act(model: Model, told: Policy, random: Random) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ({"trusted": ["recipient"]}, "trusted: send has no argument recipient; it has: to, text"),
+        ({"trusted": ["to.mail"]}, "only whole arguments can be trusted: to, not to.mail"),
+        ({"args": {"properties": {"too": {"const": "Bo"}}}}, "args: send has no argument too"),
+        ({"args": {"anyOf": [{"not": {"properties": {"too": {"const": 1}}}}]}}, "args: send has no argument too"),
+        (
+            {"args": {"properties": {"to": {"pattern": "^(?!eve)"}}}},
+            r"has /properties/to: pattern \^\(\?!eve",
+        ),
+        ({"args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has /properties/to: not"),
+        ({"tools": ["s*"], "args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has"),
+        ({"skills": ["x"], "after": ["look"], "trusted": ["recipient"]}, "has no argument recipient"),
+    ],
+)
+def test_a_rule_that_fits_no_tool_is_told_so_before_anything_is_done(
+    tmp_path: Path, journal: Journal, rule: dict[str, Any], complaint: str
+) -> None:
+    told = policy(rule=[{"tools": ["look"]}, {"tools": ["send"], **rule}])
+    with pytest.raises(UsageError, match=f"rule 2 of the policy .* send: .*{complaint}"):
+        run(told, [DONE], tmp_path, journal)
+    assert not journal.runs()
+
+
+@pytest.mark.parametrize(
+    "of_to",
+    [
+        {"enum": ["Bo", "Ana"]},
+        {"const": "Bo"},
+        {"pattern": "^(?:Bo|Ana)$"},
+        {"pattern": "^B", "minLength": 2, "maxLength": 3},
+        {"format": "email", "pattern": "@example"},
+        {"not": {"maxLength": 3}},
+    ],
+)
+@pytest.mark.parametrize("trusted", [[], ["to"]])
+def test_what_narrows_is_held_also_where_it_is_trusted(
+    of_to: dict[str, Any], trusted: list[str], compiler: Compiler
+) -> None:
+    """Both at once, in the grammar that the model writes under."""
+    told = policy(rule=[{"tools": ["send"], "args": {"properties": {"to": of_to}}, "trusted": trusted}])
+    see_fits(told, TOOLS)
+    verdict, said = told.verdict(send), ["Tell Bo, bo@example.com, Bob and mallory@evil.com"]
+    narrowed = verdict.narrowed(send.schema, said)
+    assert narrowed is not None
+    form, seen = Actions({"send": narrowed}, "json"), set[bool]()
+    assert form.loose == ()
+    for to in ("Bo", "Ana", "Bob", "bo@example.com", "mallory@evil.com", "Mallory"):
+        args = {"to": to, "text": "hi"}
+        try:
+            verdict.check(Call("send", args), 0, said)
+        except PolicyError:
+            fine = False
+        else:
+            fine = True
+        seen.add(fine)
+        assert said_by(form, json.dumps({"tool": "send", "args": args}), compiler) == fine, to
+    assert seen == {True, False}
+
+
+def test_a_rule_may_say_that_it_is_held_after(tmp_path: Path, journal: Journal) -> None:
+    """Then it may be said, and is not done; other rules leave nothing of that."""
+    unsaid: dict[str, Any] = {"properties": {"to": {"not": {"pattern": "eve"}}}}
+    told = policy(rule=[{"tools": ["send"], "args": unsaid, "held": "after"}])
+    done = run(told, [call("send", to="eve", text="hi"), {"answer": "ok"}], tmp_path, journal)
+    assert (done.status, done.calls) == (Status.DONE, ())
+    assert "refused only after it was said" in str(told.verdict(send))
+    both = policy(rule=[*({"tools": ["send"], "args": unsaid, "held": it} for it in ("after", "grammar"))])
+    assert both.verdict(send).narrowed(send.schema, []) is None
+    other = policy(rule=[{"tools": ["send"], "args": unsaid, "held": "after"},
+                         {"tools": ["send"], "args": {"properties": {"text": {"not": {"pattern": "x"}}}}}])  # fmt: skip
+    assert other.verdict(send).narrowed(send.schema, []) is None
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("[", "is not TOML"),
@@ -405,6 +555,35 @@ def test_what_is_no_policy_is_told_to_be_none(tmp_path: Path, text: str, complai
         read_policy(tmp_path / "policy.toml")
     with pytest.raises(UsageError, match="cannot be read"):
         read_policy(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        ({"properties": {"path": {"pattern": "("}}}, r"at properties/path/pattern: '\(' is no regular"),
+        ({"properties": {"path": {"pattern": "[z-a]"}}}, "no regular"),
+        ({"properties": {"path": {"pattern": r"\p{Foo}"}}}, "no regular"),
+        ({"properties": {"path": {"pattern": "(?P<n>x)(?P=n)"}}}, "no regular"),
+        ({"patternProperties": {"^pa(": {"const": "drafts"}}}, "at patternProperties: .* is no regular"),
+        ({"propertyNames": {"pattern": "["}}, "at propertyNames/pattern"),
+        ({"anyOf": [{"not": {"properties": {"path": {"pattern": "*"}}}}]}, "at anyOf/0/not/properties/path/pattern"),
+        ({"propertis": {"path": {"const": "drafts"}}}, "at propertis: there is no .*, but .* properties"),
+        ({"properties": {"path": {"patern": "^drafts/"}}}, "at properties/path/patern"),
+        ({"properties": {"path": {"format": "no-such"}}}, "at properties/path/format"),
+        ({"pattern": "^drafts/"}, r"as arguments are: say properties\.NAME\.pattern"),
+        ({"$schema": "http://json-schema.org/draft-04/schema#", "const": 1}, r"no keyword \$schema"),
+        ({"properties": {"path": {"items": [{"const": 1}]}}}, "items"),
+    ],
+)
+def test_a_slip_in_a_narrowing_is_no_hole(args: dict[str, Any], complaint: str) -> None:
+    """However a policy comes about: from a file, in code, out of a journal."""
+    with pytest.raises(ValueError, match=f"(?s)rule 2: args are no JSON Schema: .*{complaint}"):
+        policy(rule=[{"tools": ["look"]}, {"tools": ["send"], "args": args}])
+
+
+def test_a_narrowing_may_be_commented_on() -> None:
+    args = {"title": "drafts", "properties": {"path": {"description": "where", "pattern": r"^(?=drafts/)\w"}}}
+    assert policy(rule=[{"tools": ["send"], "args": args}]).rule[0].args == args
 
 
 def test_the_policy_in_the_readme_is_one(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import Delegate, Work
 from bridle.effects import ASKED
 from bridle.errors import UsageError, describe
+from bridle.fitting import see_fits
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Answer, Call
 from bridle.grammar.base import Choice, Form, Text
@@ -51,13 +52,14 @@ class Context(Conversation):
 
         Raises:
             SkillError: it cannot be loaded.
-            UsageError: it does not fit as things stand.
+            UsageError: it does not fit as things stand, or the policy does not fit its tools.
         """
         work, own = skill.load(), skill.tools()
         offered = {it.name: it for it in (*self.tools, *own)}
         if self.bounds.scope is not None and not self.sources:  # chosen while nothing was read that could choose it
             self.bounds.scope |= {it.name for it in own}
         self.tools = [it for it in offered.values() if skill.allows(it.name) and (tools is None or it.name in tools)]
+        see_fits(self.course.settings.policy, self.tools, self.course.settings.format)
         self.skill, self.instructions, self.shots = skill.name, skill.instructions, skill.shots()
         if why := skill.unfit(self):
             raise UsageError(f"the skill '{skill.name}' cannot be used: {why}")

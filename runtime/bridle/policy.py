@@ -12,6 +12,7 @@
     trusted_from = ["find_people[*].mail"]    # or what stands there in results
     calls = 3                         # of each of these tools, in a run
     up_to = "internal"                # only while nothing more confidential was read
+    held = "after"                    # what no grammar holds of args may be said, and is refused then: else an error
     [rule.args]                       # a JSON Schema that the arguments have to fit beside their own
     properties.to.pattern = "@example\\\\.com$"
 
@@ -21,7 +22,9 @@
 
 All rules that name a tool hold at once: the strictest word, every narrowing, the least number. A tool that is denied is
 not offered and cannot be spelled; an argument that is narrowed or has to be trusted is held by the grammar. What was
-spelled is checked once more before it is done, by other code (`jsonschema`).
+spelled is checked once more before it is done, with the values that the tool gets: by jsonschema-rs, which reads the
+rules and not the grammar (`bridle.grammar.check`), and by a look into the texts (`bridle.trust`). Both sides share how
+odd patterns are respelled, what a number in a text is and where a name in it ends.
 """
 
 from __future__ import annotations
@@ -43,12 +46,14 @@ from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema, without
 from bridle.grammar.observed import NOTHING, Results, read_path, values_at
 from bridle.grammar.span import apart
+from bridle.narrowing import see_meant, unheld
 from bridle.tool import Effect, Tool
 from bridle.trust import are_said, held_to_words
 
 Word: TypeAlias = Literal["allow", "ask", "deny"]
 STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
 """Words, the strictest last."""
+LATER = "what no grammar holds of that is refused only after it was said"
 PUBLIC = "public"
 """The level of what no level names."""
 
@@ -93,6 +98,8 @@ class Rule(_Told):
     trusted: list[str] = []
     trusted_from: list[Annotated[str, AfterValidator(_is_path)]] = []
     calls: Annotated[int, Field(ge=0)] | None = None
+    held: Literal["grammar", "after"] = "grammar"
+    """Whether what its `args` forbid cannot be said, or may be said and is refused then, where no grammar holds it."""
 
     def names(self, tool: str, skill: str, sources: Collection[str] = ()) -> bool:
         """Whether it is about a tool, used by a skill that has read what came of others, its sources."""
@@ -172,6 +179,15 @@ class Policy(_Told):
             )
         return self
 
+    @model_validator(mode="after")
+    def _means_its_narrowings(self) -> Policy:
+        for number, rule in enumerate(self.rule, 1):
+            try:
+                see_meant(rule.args)
+            except GrammarError as error:
+                raise ValueError(f"rule {number}: args are no JSON Schema: {error.message}") from None
+        return self
+
     def confidential(self, sources: Collection[str]) -> int:
         """How confidential what came of some tools is: the number of the highest level, 0 for public."""
         numbers = (number for number, it in enumerate(self.level, 1) if any(_like(tool, it.tools) for tool in sources))
@@ -195,10 +211,12 @@ class Policy(_Told):
         if by_default:
             words += (self.default, self.unsafe) if tool.effect is Effect.UNSAFE else (self.default,)
         calls = [it.calls for _, it in rules if it.calls is not None]
+        firm = [it.args for _, it in rules if it.held != "after" or not it.args]
         return Verdict(
             tool=tool.name,
             word=max(words, key=STRICTNESS.index),
             narrowings=tuple(it.args for _, it in rules if it.args),
+            later=tuple(it.args for _, it in rules if it.held == "after" and it.args not in firm),
             trusted={name: self._trusted_from(name, [it for _, it in rules]) for _, it in rules for name in it.trusted},
             calls=min(calls, default=None),
             rules=(*(f"rule {number}" for number, _ in rules), *(["default"] if by_default else [])),
@@ -219,6 +237,8 @@ class Verdict:
     trusted: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     """Arguments that only people's words may fill, or what stands at some places in results."""
     calls: int | None = None
+    later: Sequence[Mapping[str, JsonValue]] = ()
+    """Those of the narrowings that may be said and refused then, where no grammar holds them."""
     rules: Sequence[str] = field(default=())
     """Which rules say so, for people."""
 
@@ -229,7 +249,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """For people: `ask; narrowed; to must be said by a person; 3 calls (rule 1, rule 4)`."""
-        told = [self.word, *(["narrowed"] if self.narrowings else [])]
+        told = [self.word, *(["narrowed"] if self.narrowings else []), *([LATER] if self.later else [])]
         for name, places in self.trusted.items():
             told.append(f"{name} must be said by a person" + (f", or stand in {', '.join(places)}" if places else ""))
         told += [f"{self.calls} calls"] if self.calls is not None else []
@@ -264,7 +284,11 @@ class Verdict:
             return None
         if self.narrowings:
             needed: JsonValue = [name for name, spec in properties.items() if not self._allows_default(name, spec)]
-            held = {"allOf": cast("JsonValue", [held, *self.narrowings, {"required": needed}])}
+            firm = [it for it in self.narrowings if it not in self.later]
+            before = {"allOf": cast("JsonValue", [held, *self.later])}
+            held = {"allOf": cast("JsonValue", [held, *self.later, *firm, {"required": needed}])}
+            if unheld(before, held):
+                return None
         try:
             hold(apart(held)[0])  # as `Actions` does, so that it is found out once
         except GrammarError:  # nothing fits: no number was said, or the rules leave none
@@ -316,16 +340,10 @@ def read_policy(path: Path) -> Policy:
         UsageError: it cannot be read, or is none; what is wrong.
     """
     try:
-        policy = Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the policy {path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     except ValidationError as error:
         raise UsageError(f"{path} is no policy: {describe(error)}") from None
-    for number, rule in enumerate(policy.rule, 1):
-        try:
-            checker(rule.args)
-        except GrammarError as error:
-            raise UsageError(f"{path}, rule {number}: args are no JSON Schema: {error.message}") from None
-    return policy

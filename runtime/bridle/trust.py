@@ -8,23 +8,38 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from bridle.grammar.hold import NUMBER_LIMIT
 from bridle.grammar.keywords import Schema
-from bridle.grammar.span import MARK, pattern_of
+from bridle.grammar.span import MARK, is_cut, pattern_of
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
+
+
+def numbers_in(texts: Sequence[str]) -> list[int | float]:
+    """The numbers in some texts that are no part of something longer, and survive a double.
+
+    >>> numbers_in(["Pay 12.50 by 2026-05-01 at 10:30, -3 in 2.0 parts."])
+    [12.5, -3, 2]
+    """
+    found = (_number(it[0]) for text in texts for it in _NUMBER.finditer(text) if not is_cut(text, *it.span()))
+    return [it for it in dict.fromkeys(found) if abs(it) <= NUMBER_LIMIT]
+
+
+def _number(text: str) -> int | float:
+    number = float(text) if "." in text else int(text)
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def held_to_words(spec: Schema, texts: Sequence[str], name: str) -> JsonValue:
     """A parameter that only some texts may fill: words of them, numbers in them, lists of such; false for none."""
     match spec.get("type"):
         case "integer" | "number":
-            numbers = [float(it) for text in texts for it in _NUMBER.findall(text)]
-            known: list[JsonValue] = [int(it) if it.is_integer() else it for it in dict.fromkeys(numbers)]
+            known: list[JsonValue] = [*numbers_in(texts)]
             return {"allOf": cast("JsonValue", [dict(spec)]), "enum": known} if known else False
         case "array":
             return {**spec, "items": held_to_words(cast("Schema", spec.get("items") or {}), texts, name)}
         case _:
-            if not (pattern := pattern_of(tuple(texts))):
+            if not (pattern := pattern_of(tuple(texts), whole=True)):
                 return False
             return {**spec, "type": "string", MARK: f"trusted-{name}", "pattern": pattern}
 
@@ -35,19 +50,17 @@ def are_said(value: JsonValue, texts: Sequence[str]) -> bool:
 
 
 def _said(value: JsonValue, texts: Sequence[str]) -> bool:
-    """Whether a value stands in one of some texts, as whole words."""
+    """Whether a value stands in one of some texts, and is no part of something longer there."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value in numbers_in(texts)
     wanted = " ".join(str(value).split())
-    padded = (f" {' '.join(text.split())} " for text in texts)
-    return bool(wanted) and any(wanted in text and _whole(text, wanted) for text in padded)
+    return bool(wanted) and any(_stands(wanted, " ".join(text.split())) for text in texts)
 
 
-def _whole(text: str, wanted: str) -> bool:
-    """Whether one of the places where it stands cuts no word in two."""
+def _stands(wanted: str, text: str) -> bool:
     place = text.find(wanted)
     while place >= 0:
-        before, after = text[place - 1], text[place + len(wanted)]
-        joined = (before.isalnum() and wanted[0].isalnum()) or (after.isalnum() and wanted[-1].isalnum())
-        if not joined:
+        if not is_cut(text, place, place + len(wanted)):
             return True
         place = text.find(wanted, place + 1)
     return False

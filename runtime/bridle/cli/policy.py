@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -12,6 +14,9 @@ from bridle.cli.common import PLAIN, JsonOption, print_json, settings, stdout
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from bridle.catalogue import Catalogue
+    from bridle.tool import Tool
+
 app = typer.Typer(help="What agents are allowed.", no_args_is_help=True)
 
 
@@ -19,22 +24,26 @@ app = typer.Typer(help="What agents are allowed.", no_args_is_help=True)
 def check_policy(
     path: Annotated[Path, typer.Argument(help="A policy.toml.")] = Path("policy.toml"),
     skill: Annotated[str, typer.Option("--skill", "-s", help="As this skill has it.")] = "react",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where it speaks of what is not here.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a policy, and tell what it says of every tool of the toolbox and of the skill."""
+    """Read a policy, and tell what it says of every tool of the toolbox and of the skill, and what of it fits none."""
     from bridle.cli.skills import known_skills
+    from bridle.fitting import see_fits, slips
     from bridle.policy import read_policy
     from bridle.toolbox import TOOLBOX
 
-    policy = read_policy(path)
-    tools = {it.name: it for it in (*TOOLBOX, *known_skills().named(skill).tools())}
+    policy, known = read_policy(path), known_skills()
+    tools = {it.name: it for it in (*TOOLBOX, *known.named(skill).tools())}
+    see_fits(policy, [*tools.values()])
+    wrong = slips(policy, [*tools.values(), *_tools_of(known)], known.skills)
     verdicts = {name: policy.verdict(tool, skill) for name, tool in tools.items()}
     later = {name: policy.verdict(tool, skill, tools) for name, tool in tools.items()}
     told = {name: str(it) for name, it in verdicts.items()}
     told |= {name: f"{told[name]}; once others were read: {it}" for name, it in later.items() if it != verdicts[name]}
     if as_json:
-        print_json(told)
-        return
+        print_json({**told, **({"slips": cast("JsonValue", wrong)} if wrong else {})})
+        raise typer.Exit(int(strict and bool(wrong)))
     from rich.table import Table
     from rich.text import Text
 
@@ -46,6 +55,21 @@ def check_policy(
         rest = told[name].removeprefix(it.word).lstrip("; ")
         table.add_row(name, str(tools[name].effect), Text(it.word, colors[it.word]), rest)
     stdout().print(table)
+    for it in wrong:
+        stdout().print(it, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(int(strict and bool(wrong)))
+
+
+def _tools_of(known: Catalogue) -> list[Tool]:
+    """The tools that skills bring, of those that can be loaded."""
+    from bridle.errors import BridleError
+    from bridle.tool import Tool
+
+    found = list[Tool]()
+    for it in known.skills.values():
+        with suppress(BridleError):
+            found += it.tools()
+    return found
 
 
 @app.command("explain")
@@ -56,39 +80,37 @@ def explain(
 ) -> None:
     """Tell what the policy allowed and took away before each step of a run, by which rule, and what became of it."""
     from bridle.errors import UsageError
-    from bridle.journal import CallIntended, Journal, Ruled, StepTaken, place_of
+    from bridle.journal import Journal
+    from bridle.observe.ruled import rulings
 
     with Journal(settings().journal) as journal:
-        events = journal.events(journal.find(run))
-    told = list[dict[str, Any]]()
-    for event in events:
-        match event.body:
-            case Ruled(path=path, verdicts=verdicts):
-                told.append({"step": path, "policy": dict(verdicts), "came": ""})
-            case StepTaken(path=path, came=True, text=text):
-                for it in told:
-                    if it["step"] == path:
-                        it["came"] = text
-                        it["masked"] = round(event.body.certainty.masked, 4)
-            case CallIntended(key=key, tool=tool):
-                for it in told:
-                    if it["step"] == f"call {place_of(key)}":
-                        it["came"] = f"{tool} was called"
-            case _:
-                pass
-    told = [it for it in told if step in ("", it["step"])]
-    if step and not told:
-        raise UsageError(f"the policy took nothing from {step}", hint="bridle policy explain shows where it did")
+        run = journal.find(run)
+        told = rulings(journal.events(run))
+    if step and step not in told:
+        raise UsageError(f"the run {run} has no step {step}; it has: {', '.join(told) or 'none'}")
+    chosen = [it for it in told.values() if it["step"] == step or (not step and (it["policy"] or it["asked"]))]
     if as_json:
-        print_json(cast("list[JsonValue]", told))
+        print_json(cast("list[JsonValue]", chosen))
         return
     console = stdout()
-    if not told:
+    if not chosen:
         console.print("the policy took nothing from this run")
-    for it in told:
+    for it in chosen:
         console.print(f"[bold]{it['step']}[/]", highlight=False)
-        for tool, verdict in it["policy"].items():
-            console.print(f"  {tool}: {verdict}", markup=False, highlight=False)
-        if it["came"]:
-            share = f" ({it['masked']:.0%} of what the model would have said was taken away)" if "masked" in it else ""
-            console.print(f"  -> {it['came']}{share}", markup=False, highlight=False, soft_wrap=True)
+        for line in _lines(it):
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """What is told of a step or a call."""
+    yield from (f"{tool}: {verdict}" for tool, verdict in told["policy"].items())
+    if not told["policy"]:
+        yield "the policy took nothing from it"
+    if told["free"]:
+        yield f"free: {', '.join(told['free'])}"
+    for asked in told["asked"]:
+        yield f"asked: {asked['question']}"
+        yield f"the person said: {asked['answer']}"
+    if told["came"]:
+        share = f" ({told['masked']:.0%} of what the model would have said was taken away)" if "masked" in told else ""
+        yield f"-> {told['came']}{share}"

@@ -150,7 +150,7 @@ class _Notes:
         apart = inside or closes or "properties" in schema or len(schema.get("allOf") or ()) > 0  # type: ignore[arg-type]
         result = dict(schema)
         self._format(result, way)
-        for key, value in schema.items():
+        for key, value in [*result.items()]:
             if key in ("properties", "patternProperties", "$defs") and isinstance(value, dict):
                 result[key] = {name: self.go(part, f"{way}/{key}/{name}", inside=False) for name, part in value.items()}
             elif key in ("anyOf", "allOf", "prefixItems") and isinstance(value, list):
@@ -176,10 +176,14 @@ class _Notes:
         name = str(schema.pop("format", ""))
         if not name:
             return
-        if name in FORMATS and "pattern" not in schema:
-            schema["pattern"] = f"^(?:{FORMATS[name]})$"
+        if name in FORMATS:
+            pattern = f"^(?:{FORMATS[name]})$"
+            if "pattern" in schema:
+                schema["allOf"] = [*cast("list[JsonValue]", schema.get("allOf") or []), {"pattern": pattern}]
+            else:
+                schema["pattern"] = pattern
             self.narrow[f"{way or '/'}: format {name}"] = None
-        elif name in FORMATS or name in CHECKED:
+        elif name in CHECKED:
             self.loose[f"{way or '/'}: format {name}"] = None
 
     def _can_close(self, schema: Schema) -> bool:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
@@ -32,6 +31,8 @@ PIECES = 10
 """and letters' runs and signs of each of them."""
 _SAYS = {"enum", "const", "pattern", "format", MARK}
 _PIECES = re.compile(r"\w+|[^\w\s]")
+_CONTINUED = re.compile(r"[.@\-_/:\\+]*[^\W_]")
+"""What goes on with an address, a host, a path, a number or a name that ends there (or backwards, begins there)."""
 _SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/]")
 
 
@@ -91,7 +92,10 @@ def held_to(schema: Schema, said: Mapping[Source, Sequence[str]]) -> Schema | No
 
 def apart(schema: Schema) -> tuple[Schema, dict[str, str]]:
     """A schema with a short pattern in the place of those of its spans, and these by the short ones: so that what is
-    found out of a schema is found out once, and not for every text."""
+    found out of a schema is found out once, and not for every text. Where spans are held to more besides, nothing is:
+    what both leave depends on the text."""
+    if MARK not in json.dumps(schema) or "allOf" in schema:
+        return schema, {}
     known: dict[str, str] = {}
 
     def shorten(part: JsonValue) -> JsonValue:
@@ -104,7 +108,7 @@ def apart(schema: Schema) -> tuple[Schema, dict[str, str]]:
             known[result["pattern"]] = pattern
         return result
 
-    return (cast("Schema", shorten(cast("JsonValue", schema))), known) if MARK in json.dumps(schema) else (schema, {})
+    return cast("Schema", shorten(cast("JsonValue", schema))), known
 
 
 def together(schema: Schema, patterns: Mapping[str, str]) -> Schema:
@@ -155,29 +159,54 @@ def astray(schema: JsonValue, value: JsonValue, where: str = "") -> str:
 
 
 @lru_cache(256)
-def pattern_of(texts: tuple[str, ...]) -> str | None:
-    """A pattern of all that occurs in some texts; empty where that is too much, None where it is nothing."""
+def pattern_of(texts: tuple[str, ...], *, whole: bool = False) -> str | None:
+    """A pattern of all that occurs in some texts; empty where that is too much, None where it is nothing. With `whole`,
+    nothing is cut out of a longer address, path or name.
+
+    >>> pattern_of(("Mail bob@corp.com.au.",), whole=True)
+    '^(?:Mail(?: bob@corp\\\\.com\\\\.au(?:\\\\.)?)?|bob@corp\\\\.com\\\\.au(?:\\\\.)?)$'
+    """
     for most in LENGTHS:
-        ways = dict.fromkeys(way for text in texts for way in _spans(text, most))
+        ways = dict.fromkeys(way for text in texts for way in _spans(text, most, whole=whole))
         if sum(map(len, ways)) <= SIZE:
             return f"^(?:{'|'.join(ways)})$" if ways else None
     return ""
 
 
-def _spans(text: str, most: int) -> list[str]:
+def is_cut(text: str, start: int, end: int) -> bool:
+    """Whether what stands at a place is a part of a longer address, path, number or name.
+
+    >>> [is_cut("to bob@corp.com.au.", 3, end) for end in (15, 18, 19)]
+    [True, False, False]
+    """
+    return bool(_CONTINUED.match(text, end) or _CONTINUED.match(text[:start][::-1]))
+
+
+def _spans(text: str, most: int, *, whole: bool) -> list[str]:
     """By each place where a span may begin: that piece, and the pieces after it as long as they go on."""
-    pieces = list(_PIECES.finditer(text))
+    pieces, backwards = list(_PIECES.finditer(text)), text[::-1]
     found = list[str]()
     for start, first in enumerate(pieces):
         attached = start + 1 < len(pieces) and pieces[start + 1].start() == first.end()
         if not (first[0][0].isalnum() or first[0][0] == "_" or attached):
             continue
-        rest = ""
-        for before, piece in reversed(list(pairwise(pieces[start : _end(pieces, start, most)]))):
-            blank = " " if piece.start() > before.end() else ""
-            rest = f"(?:{blank}{_SPECIAL.sub(_escaped, piece[0])}{rest})?"
-        found.append(_SPECIAL.sub(_escaped, first[0]) + rest)
+        if whole and _CONTINUED.match(backwards, len(text) - first.start()):
+            continue
+        span = _span(text, pieces[start : _end(pieces, start, most)], whole=whole)
+        found += [] if span is None else [span]
     return found
+
+
+def _span(text: str, pieces: Sequence[re.Match[str]], *, whole: bool) -> str | None:
+    """The first of some pieces, with as many of the others as may be; None where it may end behind none of them."""
+    rest: str | None = None
+    for number, piece in reversed(list(enumerate(pieces))):
+        if not (whole and _CONTINUED.match(text, piece.end())):
+            rest = f"(?:{rest})?" if rest else ""
+        if rest is not None:
+            blank = " " if number and piece.start() > pieces[number - 1].end() else ""
+            rest = blank + _SPECIAL.sub(_escaped, piece[0]) + rest
+    return rest
 
 
 def _end(pieces: Sequence[re.Match[str]], start: int, most: int) -> int:
