@@ -301,3 +301,77 @@ def test_a_form_that_forces_more_than_its_budget_ends_by_the_budget(words: Vocab
         generation = asyncio.run(engine.generate(Request([9, 10], 5, mask=Forcing())))
         assert (generation.stop, len(generation.tokens)) == (Stop.BUDGET, 5)
         assert len(asyncio.run(engine.generate(Request([9, 11], 3))).tokens) <= 3
+
+
+class Broken(Forcing):
+    """A mask of which one part fails when it is asked for the third time."""
+
+    def __init__(self, part: str, together: Any = None) -> None:
+        self.taken, self.asked, self._part, self._together = 18, 0, part, together
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("_") and name == self._part:
+            self.asked += 1
+            if self.asked > 2:
+                raise RuntimeError(f"no {name}")
+        return self._together if name == "together" else super().__getattribute__(name)
+
+    def fill(self, row: Bits) -> None:
+        row[:4] = 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("part", ["forced", "fill", "advance", "accepts", "finished", "together"])
+def test_a_mask_that_fails_ends_its_own_request_alone(words: Vocabulary, part: str) -> None:
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        alone = asyncio.run(engine.generate(Request([9, 10], 40, drafts=False))).ids
+        broken = Request([20, 21, 22] * 4, 40, mask=Broken(part))
+        assert asyncio.run(_beside(engine, broken, Request([9, 10], 40, drafts=False))) == (
+            f"RuntimeError: no {part}",
+            alone,
+        )
+
+
+@pytest.mark.parametrize("heard", ["on_tokens", "on_prefill"])
+def test_a_callback_that_fails_ends_its_own_request_alone(words: Vocabulary, heard: str) -> None:
+    def listen(*_: object) -> None:
+        raise RuntimeError("not now")
+
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        alone = asyncio.run(engine.generate(Request([9, 10], 40, drafts=False))).ids
+        deaf = Request([20, 21, 22], 40)
+        setattr(deaf, heard, listen)
+        assert asyncio.run(_beside(engine, deaf, Request([9, 10], 40, drafts=False))) == (
+            "RuntimeError: not now",
+            alone,
+        )
+
+
+async def _beside(engine: EngineThread, failing: Request, other: Request) -> tuple[str, list[int]]:
+    """The cause that a request fails of, and what another one beside it writes."""
+    failed, went_on = await asyncio.gather(engine.generate(failing), engine.generate(other), return_exceptions=True)
+    assert isinstance(failed, EngineError)
+    assert repr(failed.__cause__)[:12] == "RuntimeError"
+    assert not isinstance(went_on, BaseException)
+    return failed.message.partition("callback: ")[2], went_on.ids
+
+
+def test_masks_that_cannot_be_computed_together_are_computed_one_by_one(words: Vocabulary) -> None:
+    def together(masks: Sequence[Any], rows: Bits) -> None:
+        raise RuntimeError("not all of them")
+
+    backend = ScriptedBackend(laws.random_script(words.size), words)
+    generations = drain(backend, *(Request([9, 10 + n], 5, mask=Broken("", together)) for n in range(3)))
+    assert [len(generation.tokens) for generation in generations] == [5, 5, 5]
+
+
+def test_a_prefix_that_cannot_be_had_fails_one_request(words: Vocabulary) -> None:
+    class Unsharing(ScriptedBackend):
+        def share(self, source: int, target: int, length: int) -> None:
+            raise EngineError("no room for a copy")
+
+    backend = Unsharing(laws.random_script(words.size), words)
+    with EngineThread(backend) as engine:
+        asyncio.run(engine.generate(Request([9, 10, 11, 12], 4)))
+        with pytest.raises(EngineError, match="no room for a copy"):
+            asyncio.run(engine.generate(Request([9, 10, 11, 13], 4)))
+        assert len(asyncio.run(engine.generate(Request([40], 4))).tokens) == 4

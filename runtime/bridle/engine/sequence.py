@@ -100,6 +100,12 @@ class Sequence:
         self.usage.accepted += came
         return came
 
+    def report(self, start: int) -> None:
+        """Tell how much of the prompt is evaluated, if some of it was from `start` on."""
+        total = len(self.request.prompt)
+        if self.request.on_prefill is not None and start < total:
+            self.request.on_prefill(min(self.evaluated, total), total)
+
     def check(self, now: float) -> None:
         """End the sequence if nobody waits for it any more."""
         if self.request.cancelled:
