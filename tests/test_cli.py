@@ -210,11 +210,10 @@ def test_bad_calls_are_told_in_a_line(bridle: Any, args: list[str], code: int, c
     ("option", "value", "complaint"),
     [
         ("--temperature", "inf", "temperature has to be a finite number from 0, not inf"),
-        ("--temperature", "nan", "temperature has to be a finite number from 0, not nan"),
         ("--seed", "-1", "seed has to be a whole number from 0, not -1"),
     ],
 )
-def test_sampling_out_of_range_is_told_before_a_run_begins(bridle: Any, option: str, value: str, complaint: str) -> None:
+def test_sampling_out_of_range_is_told_before_a_run(bridle: Any, option: str, value: str, complaint: str) -> None:
     result = bridle("run", "What is 15% of 240?", option, value)
     assert result.code == 2
     assert complaint in result.err

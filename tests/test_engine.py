@@ -20,7 +20,7 @@ from bridle.engine.scripted import ScriptedBackend, Texts
 from bridle.engine.sequence import Sequence as Running
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import Vocabulary
-from bridle.errors import BusyError, ContextError, EngineError
+from bridle.errors import BusyError, ContextError, EngineError, UsageError
 from bridle.grammar import Choice, form_of
 from bridle.grammar.compile import Compiler
 from bridle.grammar.document import Document, Phase
@@ -75,6 +75,26 @@ def test_what_cannot_fit_is_refused_with_what_to_shorten(words: Vocabulary) -> N
     backend = ScriptedBackend(laws.random_script(words.size), words, context=50)
     with pytest.raises(ContextError, match=r"45 tokens and its output may take 10.*holds 50"):
         drain(backend, Request([9] * 45, 10))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "limit", "complaint"),
+    [
+        ([9], 0, "max_tokens has to be at least 1, not 0"),
+        ([9], -10, "max_tokens has to be at least 1, not -10"),
+        ([9], 10**19, "its output may take 10000000000000000000"),
+        ([9, 999], 5, "the prompt has token 999, but the model's tokens are 0 to 275"),
+        ([9, -1], 5, "the prompt has token -1"),
+        ([9, 10**12], 5, "the prompt has token 1000000000000"),
+    ],
+)
+def test_what_no_model_can_take_is_refused(words: Vocabulary, prompt: list[int], limit: int, complaint: str) -> None:
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        with pytest.raises((UsageError, ContextError), match=complaint):
+            asyncio.run(engine.generate(Request(prompt, limit)))
+        with pytest.raises(EngineError, match=r"in its values.*TypeError"):
+            asyncio.run(engine.generate(Request("words", 5)))  # pyright: ignore[reportArgumentType]
+        assert len(asyncio.run(engine.generate(Request([9], 3))).tokens) == 3
 
 
 def test_a_deadline_and_a_cancellation_end_with_what_there_is(words: Vocabulary) -> None:

@@ -208,8 +208,9 @@ class Engine(Protocol):
         """Continue a prompt. Cancelling the task cancels the request.
 
         Raises:
+            UsageError: no output is asked for, or the prompt has tokens that the model has not.
             ContextError: prompt and output do not fit the context.
-            EngineError: decoding failed, or the engine is closed.
+            EngineError: the request's own mask or callback failed, decoding failed, or the engine is closed.
         """
         ...
 

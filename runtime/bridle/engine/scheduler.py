@@ -24,7 +24,7 @@ from bridle.engine.mask import Mask, Together, allocate
 from bridle.engine.prefix import Prefixes, Slot, common
 from bridle.engine.sample import Sampler
 from bridle.engine.sequence import Sequence
-from bridle.errors import BridleError, BusyError, ContextError, EngineError
+from bridle.errors import BridleError, BusyError, ContextError, EngineError, UsageError
 
 STRETCH = 256
 """Prompt tokens that one sequence evaluates beside the decoding of others."""
@@ -68,10 +68,13 @@ class Scheduler:
 
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence; its future tells how it ended."""
-        if (error := self._refusal(sequence.request)) is not None:
-            sequence.future.set_exception(error)
-        else:
+        try:
+            if (refusal := self._refusal(sequence.request)) is not None:
+                raise refusal
+            sequence.make_room()
             insort(self.waiting, sequence, key=_turn)
+        except Exception as error:
+            sequence.future.set_exception(_told(error))
 
     def step(self) -> None:
         """Everything that runs gets one decode further."""
@@ -98,9 +101,14 @@ class Scheduler:
     def _refusal(self, request: Request) -> BridleError | None:
         if not request.prompt:
             return EngineError("an empty prompt cannot be continued")
+        if request.max_tokens < 1:
+            return UsageError(f"max_tokens has to be at least 1, not {request.max_tokens}")
         needed = len(request.prompt) + request.max_tokens
         if needed > self.backend.context:
             return too_long(len(request.prompt), needed, self.backend.context)
+        if (stranger := max(request.prompt)) >= self.backend.vocabulary.size or (stranger := min(request.prompt)) < 0:
+            last = self.backend.vocabulary.size - 1
+            return UsageError(f"the prompt has token {stranger}, but the model's tokens are 0 to {last}")
         if len(self.waiting) >= self._queue:
             return BusyError(f"{self._queue} requests are waiting already", hint="try again later")
         return None
@@ -274,7 +282,7 @@ def _told(error: Exception) -> BridleError:
     if isinstance(error, BridleError):
         return error
     failure = EngineError(
-        f"the request failed in its mask, its sampling or a callback: {type(error).__name__}: {error}",
+        f"the request failed in its values, its mask, its sampling or a callback: {type(error).__name__}: {error}",
         hint="the error's cause has the place; other requests go on",
     )
     failure.__cause__ = error

@@ -38,14 +38,18 @@ class Sequence:
 
     def __post_init__(self) -> None:
         self._length = len(self.request.prompt)
-        self._ids = np.empty(self._length + self.request.max_tokens + 1, np.int32)
-        self._ids[: self._length] = self.request.prompt
+        self._ids = np.empty(0, np.int32)
         self._bare: Tokens | None = None
         self._scores: Logits | None = None
         self.output: list[Token] = []
         self.usage = Usage(prompt=self._length)
         sampling = self.request.sampling
         self.random = np.random.default_rng(sampling.seed) if sampling.temperature > 0 else None
+
+    def make_room(self) -> None:
+        """Allocate what holds its tokens, once it is known that they fit."""
+        self._ids = np.empty(self._length + self.request.max_tokens + 1, np.int32)
+        self._ids[: self._length] = self.request.prompt
 
     @property
     def tokens(self) -> Tokens:
