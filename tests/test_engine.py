@@ -204,6 +204,35 @@ def test_a_closed_engine_says_so(words: Vocabulary) -> None:
     engine.close()
     with pytest.raises(EngineError, match="closed"):
         asyncio.run(engine.generate(Request([9], 3)))
+    with pytest.raises(EngineError, match="closed"):
+        _ = engine.vocabulary
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_backend_is_freed_once_even_if_the_engine_has_failed(words: Vocabulary) -> None:
+    class Failing(ScriptedBackend):
+        freed = 0
+
+        def decode(self, parts: Sequence[Any]) -> list[Logits]:
+            raise RuntimeError("a bug")
+
+        def close(self) -> None:
+            self.freed += 1
+
+    backend = Failing(laws.random_script(words.size), words)
+    engine = EngineThread(backend)
+    with pytest.raises(EngineError, match="the engine failed: RuntimeError: a bug"):
+        asyncio.run(engine.generate(Request([9], 3)))
+    engine.close()
+    engine.close()
+    assert backend.freed == 1
+
+
+def test_an_engine_is_not_closed_by_its_own_callback(words: Vocabulary) -> None:
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        with pytest.raises(EngineError, match="closed by its own callbacks"):
+            asyncio.run(engine.generate(Request([9], 3, on_tokens=lambda *_: engine.close())))
+        assert len(asyncio.run(engine.generate(Request([9], 3))).tokens) == 3
 
 
 def test_a_failing_backend_fails_its_requests_and_the_next_ones_work(words: Vocabulary) -> None:

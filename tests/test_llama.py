@@ -21,7 +21,7 @@ from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
 from bridle.engine.sample import exponentials
 from bridle.engine.thread import EngineThread
-from bridle.errors import ContextError, ModelError, UsageError
+from bridle.errors import ContextError, EngineError, ModelError, UsageError
 from bridle.grammar import form_of
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.document import Document, Phase
@@ -111,6 +111,21 @@ def test_many_at_once_agree_with_one_at_a_time(cells: int) -> None:
         alone = [asyncio.run(engine.generate(Request(prompt, 20))).ids for prompt in prompts]
         same = sum(one == other for one, other in zip(alone, asyncio.run(together()), strict=True))
     assert same >= 10
+
+
+def test_a_model_that_is_closed_says_so() -> None:
+    """What was taken of it before included."""
+    with open_model("colt") as model:
+        words, step = model.engine.vocabulary, Step([Message("user", "Is 2 + 2 = 4?")], form_of(bool))
+        assert asyncio.run(take(step, model)).value in (True, False)
+    for use in (
+        lambda: words.tokenize("hello", False),
+        lambda: model.engine.vocabulary,
+        lambda: model.compiler,
+        lambda: asyncio.run(take(step, model)),
+    ):
+        with pytest.raises(EngineError, match="the engine is closed"):
+            use()
 
 
 def test_a_prompt_that_is_too_long_is_refused(colt: Model) -> None:

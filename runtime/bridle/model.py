@@ -68,8 +68,13 @@ class Model(Carded):
 
     @property
     def compiler(self) -> Compiler:
-        """The grammar compiler of this vocabulary."""
+        """The grammar compiler of this vocabulary, which tokenizes with the model.
+
+        Raises:
+            EngineError: the engine is closed.
+        """
         with self._lock:
+            _ = self.engine.vocabulary
             return self._compiler
 
     @cached_property

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bridle.engine.mask import Mask
 from bridle.engine.vocabulary import Vocabulary
-from bridle.errors import UsageError
+from bridle.errors import EngineError, UsageError
 
 Tokens = NDArray[np.int32]
 """Token ids, shape (length,)."""
@@ -181,7 +181,11 @@ class Engine(Protocol):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The model's tokens."""
+        """The model's tokens.
+
+        Raises:
+            EngineError: the engine is closed, and what tokenized with it.
+        """
         ...
 
     @property
@@ -217,6 +221,11 @@ class Engine(Protocol):
     def close(self) -> None:
         """Cancel what is under way and free the model."""
         ...
+
+
+def closed() -> EngineError:
+    """The error for what is asked of an engine that is closed."""
+    return EngineError("the engine is closed", hint="open it again")
 
 
 Exponentials: TypeAlias = Callable[[Logits, float, Logits], float]

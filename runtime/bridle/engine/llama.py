@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bridle.engine.base import Logits, Part
+from bridle.engine.base import Logits, Part, closed
 from bridle.engine.ggml import devices, find_exponentials, pick
 from bridle.engine.gguf import LLAMA, identify, last_log, load_model, read_metadata, read_vocabulary
 from bridle.engine.thread import EngineThread
@@ -85,7 +85,7 @@ class LlamaBackend:
         self._model = load_model(path, on_progress, gpus=self.devices, gpu_layers=settings.gpu_layers)
         self.metadata: Mapping[str, str] = read_metadata(self._model)
         self.name = self.metadata.get("general.name", path.stem)
-        self.vocabulary = read_vocabulary(self._model)
+        self.vocabulary = read_vocabulary(self._model, self._check)
         self.rewinds = not (LLAMA.llama_model_is_recurrent(self._model) or LLAMA.llama_model_is_hybrid(self._model))
         trained = LLAMA.llama_model_n_ctx_train(self._model)
         self.context = min(settings.context, trained) if trained > 0 else settings.context
@@ -148,6 +148,11 @@ class LlamaBackend:
         if self._model is not None:
             LLAMA.llama_model_free(self._model)
         self._context = self._model = None
+
+    def _check(self) -> None:
+        """Stop whoever would tokenize with a model that is freed."""
+        if self._model is None:
+            raise closed()
 
     def _fits(self, cells: int, settings: LlamaSettings) -> bool:
         """Whether so many cells, and the scores of attention over one sequence's, are little beside what there is."""
