@@ -298,6 +298,17 @@ def test_a_second_start_does_not_read_the_tools_again(tmp_path: Path) -> None:
     assert second.ids == first.ids
 
 
+def test_layouts_of_memory_have_names_of_their_own() -> None:
+    layouts: list[dict[str, Any]] = [{}, {"cells": 600}, {"flash_attention": "on"}, {"kv_type": "f32"}]
+    names: set[str] = set()
+    for layout in layouts:
+        backend = LlamaBackend(COLT, LlamaSettings(context=512, slots=2, **layout))
+        names.add(backend.identity)
+        assert not backend.restore(0, bytearray()), "nothing is no state"
+        backend.close()
+    assert len(names) == len(layouts)
+
+
 @pytest.mark.parametrize("kind", ["mamba", "jamba", "lfm2"])
 def test_models_that_keep_one_state_are_right(kind: str, tmp_path: Path) -> None:
     """Recurrent and hybrid: prompts that grow, that part midway, and that begin as a run before did."""

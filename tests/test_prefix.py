@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +124,55 @@ def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Pa
     damaged, _ = start(101)
     assert (damaged.usage.reused, damaged.ids) == (0, first.ids)
     assert start(101)[0].usage.reused == len(shared), "it was written anew"
+
+
+def test_a_state_of_another_prompt_is_not_trusted(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, least=2)
+    ours, theirs = np.array([9, 10, 11], np.int32), np.array([9, 10, 12], np.int32)
+    archive.save(ours, bytearray(b"ours"))
+    archive.close()
+    (state,) = tmp_path.iterdir()
+    archive.save(theirs, bytearray(b"theirs"))
+    archive.close()
+    (other,) = set(tmp_path.iterdir()) - {state}
+    other.write_bytes(state.read_bytes())
+    again = Archive(tmp_path, least=2)
+    assert again.load(ours) == b"ours"
+    assert again.load(theirs) is None
+    assert again.wants(theirs)
+    assert list(tmp_path.iterdir()) == [state]
+    again.save(theirs, bytearray())
+    again.close()
+    assert again.load(theirs) is None, "nothing is no state"
+
+
+def test_a_state_that_cannot_be_restored_is_written_anew(words: Vocabulary, tmp_path: Path) -> None:
+    class Refusing(ScriptedBackend):
+        def restore(self, slot: int, state: bytearray) -> bool:
+            return b"!" not in state and super().restore(slot, state)
+
+    shared = list(range(9, 90)) * 3
+    archive = Archive(tmp_path)
+    archive.save(np.array(shared, np.int32), bytearray(b"!"))
+    archive.close()
+
+    def start() -> int:
+        archive = Archive(tmp_path)
+        backend = Refusing(laws.random_script(words.size), words)
+        with EngineThread(backend, archive=archive) as engine:
+            return asyncio.run(engine.generate(Request([*shared, 100], 4, stable=len(shared)))).usage.reused
+
+    assert [start(), start()] == [0, len(shared)]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / f"abc.{2**22 + 1}").write_bytes(b"half a st")
+    (tmp_path / f"abc.{os.getppid()}").write_bytes(b"half a state")
+    archive = Archive(tmp_path, least=2)
+    archive.save(np.array([9, 10], np.int32), bytearray(b"state"))
+    archive.close()
+    left = sorted(path.suffix for path in tmp_path.iterdir())
+    assert left == sorted([f".{os.getppid()}", ".state"])
 
 
 def test_the_archive_stays_small_and_survives_a_full_disk(tmp_path: Path) -> None:

@@ -98,8 +98,9 @@ class LlamaBackend:
         self._memory = LLAMA.llama_get_memory(self._context)
         self._batch = _Batch(self.batch)
         self.exponentials = find_exponentials()
-        self.identity = identify(path)
-        """Names this file under this version of llama.cpp, for what is only good for them."""
+        layout = ("own" if self._apart else "shared", settings.kv_type, f"flash-{self._attention(settings)}")
+        self.identity = "-".join((identify(path), *layout))
+        """Names this file and layout of memory under this version of llama.cpp, for what is only good for them."""
 
     def decode(self, parts: Sequence[Part]) -> list[Logits]:
         """See `Backend.decode`."""
@@ -136,7 +137,7 @@ class LlamaBackend:
     def restore(self, slot: int, state: bytearray) -> bool:
         """See `Backend.restore`."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
-        if LLAMA.llama_state_seq_set_data(self._context, buffer, len(state), slot) == len(state):
+        if state and LLAMA.llama_state_seq_set_data(self._context, buffer, len(state), slot) == len(state):
             return True
         LLAMA.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
