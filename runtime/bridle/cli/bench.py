@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bridle.model import Model
 
 ServerOption = Annotated[
-    Path | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
+    str | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
 ]
 CallsOption = Annotated[
     Path | None,
@@ -70,7 +70,7 @@ def decode(
     from bridle.evals.drive import CONTEXT
     from bridle.evals.tasks import FLIGHT, read_tasks
 
-    sizes, console = numbers(batch), stderr()
+    sizes, console, binary = numbers(batch), stderr(), ready(plot, server)
     tasks = read_tasks(calls, limit) if calls is not None else [FLIGHT]
     with (
         open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
@@ -83,7 +83,7 @@ def decode(
         told: Any = {"temperature": temperature, "on_round": on_round}
         speeds = asyncio.run(benchmark.measure(loaded, repeat, tasks, **told))
         batches = asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, tasks, **told)) if sizes else []
-        others = measure_peers(loaded, model, repeat, tasks, server, told) if peers or server else []
+        others = measure_peers(loaded, model, repeat, tasks, binary, told) if peers or binary else []
         name = loaded.name
     result: dict[str, JsonValue] = {"model": name, "repeat": repeat, "calls": len(tasks), "temperature": temperature}
     result |= {way: speed.as_json() for way, speed in speeds.items()}
@@ -177,7 +177,9 @@ def agents(
     from bridle.evals import agents as benchmark
     from bridle.evals.drive import CONTEXT
 
-    sizes, console = numbers(count), stderr()
+    sizes, console, binary = numbers(count), stderr(), ready(plot, server)
+    if not sizes:
+        raise UsageError("no number of agents is given", hint="such as --agents 1,8,32")
     loads: list[tuple[str, benchmark.Load]] = []
     with (
         open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
@@ -187,8 +189,8 @@ def agents(
         for number, size in enumerate(sizes, 1):
             status.update(f"measuring {size} agents")
             loads.append(("bridle", asyncio.run(benchmark.measure(loaded, size, steps, seed=number))))
-            if server is not None:
-                loads.append(("llama-server", measure_served(server, loaded, model, size, steps, number)))
+            if binary is not None:
+                loads.append(("llama-server", measure_served(binary, loaded, model, size, steps, number)))
             if peers:
                 loads += measure_guided(loaded, model, size, steps, number)
         name = loaded.name
@@ -279,6 +281,7 @@ def mask(
     from bridle.evals import mask as benchmark
     from bridle.local import find_model
 
+    ready(plot)
     path = find_model(model or settings().model)
     cases = benchmark.read_cases(folder, limit)
     vocabulary = read_vocabulary(load_model(path, vocabulary_only=True))
@@ -314,6 +317,23 @@ def mask(
         ):
             for name in names:
                 stdout().print(f"{kind}: {name}", markup=False, highlight=False)
+
+
+def ready(plot: Path | None, server: str | None = None) -> Path | None:
+    """The server's binary, if one is named, once it is known that what is asked for can be had.
+
+    Raises:
+        UsageError: the chart cannot be drawn, or the server not be started.
+    """
+    if plot is not None:
+        from bridle.evals.plot import check
+
+        check(plot)
+    if server is None:
+        return None
+    from bridle.evals.server import find_binary
+
+    return find_binary(server)
 
 
 def numbers(text: str) -> list[int]:
