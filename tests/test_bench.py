@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
 from bridle.evals.tasks import read_tasks
@@ -64,6 +65,7 @@ def test_agents_at_once_are_measured(bridle: Any) -> None:
     assert (load["agents"], load["steps"]) == (3, 6)
     assert load["reused_share"] > 0.3
     assert bridle("bench", "agents", "--agents", "many").code == 2
+    assert "no number of agents" in bridle("bench", "agents", "-a", "").err
 
 
 def test_masks_are_measured(bridle: Any, tmp_path: Path) -> None:
@@ -103,5 +105,28 @@ def test_masks_are_measured(bridle: Any, tmp_path: Path) -> None:
     assert told["first_mask_us"]["p50"] > 0
     assert "choose" in bridle("bench", "mask", str(folder), "--limit", "1").out
     assert bridle("bench", "mask", str(tmp_path / "none")).code == 2
-    (folder / "right.json").write_text("[]", encoding="utf-8")
-    assert "has no schema" in bridle("bench", "mask", str(folder)).err
+    deep = '{"properties": {"a": ' * 400 + "{}" + "}}" * 400
+    (folder / "right.json").write_text(f'{{"schema": {deep}}}', encoding="utf-8")
+    assert "right: maximum recursion" in bridle("bench", "mask", str(folder), "--failures").out
+    for name in (str(tmp_path), "todo.txt"):
+        told = [bridle("bench", *way, "-m", name).err for way in (("decode",), ("mask", str(folder)))]
+        assert told[0] == told[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[]", "has no schema that is an object"),
+        ('{"schema": true}', "has no schema that is an object"),
+        ('{"schema": {}, "tests": [{"valid": true}]}', "has tests without 'data'"),
+        ('{"schema": {}, "tests": [{"data": 1}]}', "without true or false as 'valid'"),
+        ('{"schema": {}, "tests": {"data": 1}}', "has tests without 'data'"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_file_that_holds_no_case_is_named(bridle: Any, tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "case.json").write_text(text, encoding="utf-8")
+    failed = bridle("bench", "mask", str(tmp_path))
+    assert failed.code == 2
+    assert "case.json" in failed.err
+    assert complaint in failed.err

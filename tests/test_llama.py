@@ -298,6 +298,11 @@ def test_a_second_start_does_not_read_the_tools_again(tmp_path: Path) -> None:
     assert second.ids == first.ids
 
 
+def test_quantized_keys_without_flash_attention_are_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="type q8_0 need flash attention, and it is off"):
+        LlamaBackend(COLT, LlamaSettings(context=512, slots=2, kv_type="q8_0", flash_attention="off"))
+
+
 def test_layouts_of_memory_have_names_of_their_own() -> None:
     layouts: list[dict[str, Any]] = [{}, {"cells": 600}, {"flash_attention": "on"}, {"kv_type": "f32"}]
     names: set[str] = set()

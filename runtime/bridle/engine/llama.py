@@ -23,7 +23,7 @@ from bridle.engine.base import Logits, Part, closed
 from bridle.engine.ggml import devices, find_exponentials, pick
 from bridle.engine.gguf import LLAMA, identify, last_log, load_model, read_metadata, read_vocabulary
 from bridle.engine.thread import EngineThread
-from bridle.errors import EngineError, ModelError
+from bridle.errors import EngineError, ModelError, UsageError
 from bridle.settings import FlashAttention, KvType
 
 
@@ -79,6 +79,11 @@ class LlamaBackend:
 
     def __init__(self, path: Path, settings: LlamaSettings, on_progress: Callable[[float], None] | None = None) -> None:
         self._context = self._model = None
+        if settings.flash_attention == "off" and settings.kv_type not in ("f32", "f16"):
+            raise UsageError(
+                f"keys and values of type {settings.kv_type} need flash attention, and it is off",
+                hint="set flash_attention to auto or on, or kv_type to f16",
+            )
         LLAMA.llama_backend_init()
         self.devices = pick(settings.device, devices()) if settings.gpu_layers else []
         """GPUs in use."""
