@@ -231,7 +231,7 @@ def test_a_backend_is_freed_once_even_if_the_engine_has_failed(words: Vocabulary
 def test_an_engine_is_not_closed_by_its_own_callback(words: Vocabulary) -> None:
     with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
         with pytest.raises(EngineError, match="closed by its own callbacks"):
-            asyncio.run(engine.generate(Request([9], 3, on_tokens=lambda *_: engine.close())))
+            asyncio.run(engine.generate(Request([9], 3, on_prefill=lambda done, total: engine.close())))
         assert len(asyncio.run(engine.generate(Request([9], 3))).tokens) == 3
 
 

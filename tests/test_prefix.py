@@ -11,7 +11,7 @@ import pytest
 
 import laws
 from bridle.engine.archive import Archive
-from bridle.engine.base import Generation, Request, Sampling
+from bridle.engine.base import Generation, Request, Sampling, Tokens
 from bridle.engine.scheduler import Scheduler
 from bridle.engine.scripted import ScriptedBackend, Texts
 from bridle.engine.sequence import Sequence as Running
@@ -69,6 +69,36 @@ def test_a_prompt_that_many_ask_at_once_is_read_once(words: Vocabulary) -> None:
     assert read < 600 + 5 * 60, "one reads, the others share: in cells as well, or they would not fit"
     assert sorted(generation.usage.reused for generation in generations) == [0, 600, 600, 600, 600]
     assert max(len(call) for call in backend.decoded) == 5
+
+
+class Looked(Running):
+    """Counts how often the tokens of waiting requests are looked at."""
+
+    times = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        Looked.times += self.slot < 0
+        return super().tokens
+
+
+def test_waiting_costs_little_however_many_wait(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=4, context=3_000, batch=100)
+    scheduler = Scheduler(backend)
+    prompt = [9 + n % 90 for n in range(2_000)]
+    sequences = [Looked(Request([*prompt, 100 + n % 90], 2), words) for n in range(200)]
+    for sequence in sequences:
+        scheduler.submit(sequence)
+    scheduler.step()
+    for _ in range(5):
+        Looked.times = 0
+        scheduler.step()
+        assert not Looked.times, "all know whom they wait for"
+    while not scheduler.idle:
+        scheduler.step()
+    reused = [sequence.future.result(timeout=0).usage.reused for sequence in sequences]
+    assert reused == [0] + [2_000] * 199
+    assert not any(sequence.reader for sequence in sequences), "nobody is kept from being forgotten"
 
 
 def test_cells_are_counted_once_and_come_back(words: Vocabulary) -> None:

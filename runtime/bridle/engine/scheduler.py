@@ -123,8 +123,9 @@ class Scheduler:
         self._retire()
 
     def _admit(self) -> None:
+        most = 1 if self._deterministic else self.backend.slots
         for sequence in self.waiting.copy():
-            if self._deterministic and self.running:
+            if len(self.running) >= most:
                 break
             if self._better_wait(sequence):
                 continue
@@ -149,13 +150,22 @@ class Scheduler:
         self._retire()
 
     def _better_wait(self, sequence: Sequence) -> bool:
-        """Whether a running sequence is about to evaluate much of this one's prompt."""
+        """Whether a running sequence is about to evaluate much of this one's prompt; found out once for each."""
+        reader = sequence.reader
+        if reader in self._slots and sequence.shared - reader.evaluated >= WORTH_WAITING:
+            return True
         reading = [other for other in self.running if other.prefilling]
+        sequence.reader = None
         if not reading or not self.backend.rewinds:
             return False
         prompt = sequence.tokens
-        soon = max(common(other.tokens[: len(other.request.prompt)], prompt[:-1]) for other in reading)
-        return soon >= WORTH_WAITING and soon - self._prefixes.nearest(prompt)[1] >= WORTH_WAITING
+        shared = {other: common(other.tokens[: len(other.request.prompt)], prompt[:-1]) for other in reading}
+        reader = max(shared, key=lambda other: shared[other])
+        soon = shared[reader]
+        if soon < WORTH_WAITING or soon - self._prefixes.nearest(prompt)[1] < WORTH_WAITING:
+            return False
+        sequence.reader, sequence.shared = reader, soon
+        return True
 
     def _plan(self) -> list[tuple[Sequence, Part]]:
         room = self.backend.batch

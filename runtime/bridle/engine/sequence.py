@@ -32,6 +32,9 @@ class Sequence:
     slot: int = -1
     evaluated: int = 0
     draft: Draft = NOTHING
+    reader: Sequence | None = None
+    """The one that this one waits for, while it reads the first `shared` tokens of both prompts."""
+    shared: int = 0
     row: Bits | None = None
     """What may come next, if that is known already."""
     stop: Stop | None = None
