@@ -15,6 +15,7 @@ from bridle.cli.common import (
     ModelOption,
     open_model,
     print_json,
+    print_table,
     settings,
     stderr,
     stdout,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
     from rich.table import Table
 
-    from bridle.evals import agents as agents_module
     from bridle.evals import peers as peers_module
     from bridle.evals.tasks import Task
     from bridle.model import Model
@@ -112,7 +112,7 @@ def decode(
             f"{speed.tokens:.0f}",
             f"{speed.decodes:.0f}",
         )
-    stdout().print(table)
+    print_table(table)
     if batches:
         table = Table(title="calls at once", **PLAIN)
         for column in ("calls", "tokens/s", "seconds for all", "outside decode"):
@@ -120,7 +120,7 @@ def decode(
         for it in batches:
             figures = (f"{it.tokens_per_second:.1f}", f"{it.seconds:.2f}", f"{it.outside_decode_share:.1%}")
             table.add_row(str(it.size), *figures)
-        stdout().print(table)
+        print_table(table)
     if others:
         stdout().print(peers_table(others))
 
@@ -158,110 +158,6 @@ def peers_table(results: Sequence[peers_module.Result]) -> Table:
         missing = f", {most - it.tasks} not done: {it.problem}" if it.tasks < most else ""
         table.add_row(it.name, it.version, *figures, f"{it.ratio:.2f} x{missing}")
     return table
-
-
-@app.command("agents")
-def agents(
-    model: ModelOption = None,
-    device: DeviceOption = None,
-    count: Annotated[str, typer.Option("--agents", "-a", help="How many at once.", metavar="SIZES")] = "1,8",
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Tool calls of each, after each other.")] = 4,
-    peers: PeersOption = False,
-    server: ServerOption = None,
-    plot: PlotOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Time agents that work at once on one model, each with a history of its own."""
-    from rich.table import Table
-
-    from bridle.evals import agents as benchmark
-    from bridle.evals.drive import CONTEXT
-
-    sizes, console, binary = numbers(count), stderr(), ready(plot, server)
-    if not sizes:
-        raise UsageError("no number of agents is given", hint="such as --agents 1,8,32")
-    loads: list[tuple[str, benchmark.Load]] = []
-    with (
-        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
-        console.status("measuring") as status,
-    ):
-        asyncio.run(benchmark.measure(loaded, max(sizes), 1))  # to warm up
-        for number, size in enumerate(sizes, 1):
-            status.update(f"measuring {size} agents")
-            loads.append(("bridle", asyncio.run(benchmark.measure(loaded, size, steps, seed=number))))
-            if binary is not None:
-                loads.append(("llama-server", measure_served(binary, loaded, model, size, steps, number)))
-            if peers:
-                loads += measure_guided(loaded, model, size, steps, number)
-        name = loaded.name
-    told = [{"name": engine, **load.as_json()} for engine, load in loads]
-    result: dict[str, JsonValue] = {"model": name, "loads": cast("list[JsonValue]", told)}
-    if plot is not None:
-        from bridle.evals.plot import plot_agents
-
-        plot_agents(result, plot)
-    if as_json:
-        print_json(result)
-        return
-    table = Table(title=f"{name}, {steps} steps each", **PLAIN)
-    table.add_column("engine", no_wrap=True)
-    for column in (
-        "agents",
-        "seconds",
-        "tokens/s",
-        "steps/s",
-        "step p50",
-        "p95",
-        "first token p50",
-        "reused",
-        "read/new",
-        "whole",
-    ):
-        table.add_column(column, justify="right")
-    for engine, load in loads:
-        table.add_row(
-            engine,
-            str(load.agents),
-            f"{load.seconds:.2f}",
-            f"{load.tokens_per_second:.1f}",
-            f"{load.steps_per_second:.2f}",
-            f"{load.step_p50:.2f} s",
-            f"{load.step_p95:.2f} s",
-            f"{load.first_token_p50:.2f} s",
-            f"{load.reused_share:.1%}",
-            f"{load.read_per_new:.2f}",
-            f"{load.whole:.0%}",
-        )
-    stdout().print(table)
-
-
-def measure_served(
-    server: Path, loaded: Model, model: str | None, agents: int, steps: int, seed: int
-) -> agents_module.Load:
-    """The same agents on a llama-server, which is started for them and warmed up like Bridle."""
-    from bridle.evals import peer_agents
-    from bridle.evals.drive import CONTEXT
-    from bridle.evals.server import Server
-    from bridle.local import find_model
-
-    with Server(server, find_model(model or settings().model), slots=agents, context=CONTEXT) as running:
-        asyncio.run(peer_agents.measure_server(running, loaded, agents, 1))
-        return asyncio.run(peer_agents.measure_server(running, loaded, agents, steps, seed=seed))
-
-
-def measure_guided(
-    loaded: Model, model: str | None, agents: int, steps: int, seed: int
-) -> list[tuple[str, agents_module.Load]]:
-    """The same agents on guidance, which serves one at a time."""
-    from bridle.evals.peer_agents import measure_guidance
-    from bridle.local import find_model
-
-    path = find_model(model or settings().model)
-    orders = {"guidance, interleaved": True} | ({"guidance, one by one": False} if agents > 1 else {})
-    return [
-        (name, asyncio.run(measure_guidance(path, loaded, agents, steps, together=together, seed=seed)))
-        for name, together in orders.items()
-    ]
 
 
 @app.command("mask")
