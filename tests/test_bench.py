@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
+from bridle.evals.agents import Load, in_turn
 from bridle.evals.tasks import read_tasks
 
 
@@ -60,10 +63,39 @@ def test_other_engines_are_measured(bridle: Any) -> None:
 
 
 def test_agents_at_once_are_measured(bridle: Any) -> None:
-    (load,) = bridle("bench", "agents", "--agents", "3", "--steps", "2", "--json").json["loads"]
-    assert (load["agents"], load["steps"]) == (3, 6)
+    told = bridle("bench", "agents", "--agents", "3", "--steps", "2", "--rounds", "2", "--json").json
+    (load,) = told["loads"]
+    assert (told["rounds"], load["agents"], load["steps"], load["ratio"]) == (2, 3, 6, 1)
     assert load["reused_share"] > 0.3
     assert bridle("bench", "agents", "--agents", "many").code == 2
+    assert "no number of agents" in bridle("bench", "agents", "-a", "").err
+
+
+def test_no_figure_of_agents_is_cut(bridle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = bridle("bench", "agents", "--agents", "1", "--steps", "1").out.splitlines()
+    figures = lines[-1].split()
+    assert len(figures) == 12
+    assert figures[:2] == ["bridle", "1"]
+    assert figures[10] == "–", "one step has nothing before it"
+    assert "…" not in "".join(lines)
+
+
+def test_engines_take_their_turn_in_each_round() -> None:
+    turns: list[tuple[str, int]] = []
+
+    def way(name: str, *seconds: float) -> Callable[[int], Load]:
+        def take(seed: int) -> Load:
+            turns.append((name, seed))
+            return Load(2, 8, seconds[seed], 10 * seconds[seed], 1, 1, 1, 1, 0.5, None)
+
+        return take
+
+    loads = in_turn({"bridle": way("bridle", 1, 2, 9), "other": way("other", 4, 5, 6)}, range(3))
+    assert turns == [(name, seed) for seed in range(3) for name in ("bridle", "other")]
+    assert (loads["bridle"].seconds, loads["bridle"].ratio) == (2, 1)
+    assert (loads["other"].seconds, loads["other"].ratio, loads["other"].tokens_per_second) == (5, 2.5, 50)
+    assert (loads["other"].agents, loads["other"].read_per_new) == (2, None)
 
 
 def test_masks_are_measured(bridle: Any, tmp_path: Path) -> None:
@@ -103,5 +135,28 @@ def test_masks_are_measured(bridle: Any, tmp_path: Path) -> None:
     assert told["first_mask_us"]["p50"] > 0
     assert "choose" in bridle("bench", "mask", str(folder), "--limit", "1").out
     assert bridle("bench", "mask", str(tmp_path / "none")).code == 2
-    (folder / "right.json").write_text("[]", encoding="utf-8")
-    assert "has no schema" in bridle("bench", "mask", str(folder)).err
+    deep = '{"properties": {"a": ' * 400 + "{}" + "}}" * 400
+    (folder / "right.json").write_text(f'{{"schema": {deep}}}', encoding="utf-8")
+    assert "right: maximum recursion" in bridle("bench", "mask", str(folder), "--failures").out
+    for name in (str(tmp_path), "todo.txt"):
+        told = [bridle("bench", *way, "-m", name).err for way in (("decode",), ("mask", str(folder)))]
+        assert told[0] == told[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[]", "has no schema that is an object"),
+        ('{"schema": true}', "has no schema that is an object"),
+        ('{"schema": {}, "tests": [{"valid": true}]}', "has tests without 'data'"),
+        ('{"schema": {}, "tests": [{"data": 1}]}', "without true or false as 'valid'"),
+        ('{"schema": {}, "tests": {"data": 1}}', "has tests without 'data'"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_file_that_holds_no_case_is_named(bridle: Any, tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "case.json").write_text(text, encoding="utf-8")
+    failed = bridle("bench", "mask", str(tmp_path))
+    assert failed.code == 2
+    assert "case.json" in failed.err
+    assert complaint in failed.err

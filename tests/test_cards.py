@@ -154,6 +154,8 @@ def test_a_bad_card_says_where_it_is_bad(tmp_path: Path) -> None:
         "about = 'x'": "name: Field required",
         "name = 'x'\n[thinking]\nopn = '<t>'": "thinking.opn: Extra inputs",
         "name = 'x'\n[sampling]\ntemperature = -1": "sampling.temperature",
+        "name = 'x'\n[sampling]\ntemperature = inf": "sampling.temperature: Input should be a finite number",
+        "name = 'x'\n[sampling]\nmin_p = nan": "sampling.min_p",
     }
     for text, complaint in cases.items():
         path.write_text(text, encoding="utf-8")

@@ -248,6 +248,20 @@ def test_bad_calls_are_told_in_a_line(bridle: Any, args: list[str], code: int, c
     assert complaint in " ".join(failed.err.split())
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--temperature", "inf", "temperature has to be a finite number from 0, not inf"),
+        ("--seed", "-1", "seed has to be a whole number from 0, not -1"),
+    ],
+)
+def test_sampling_out_of_range_is_told_before_a_run(bridle: Any, option: str, value: str, complaint: str) -> None:
+    result = bridle("run", "What is 15% of 240?", option, value)
+    assert result.code == 2
+    assert complaint in result.err
+    assert bridle("runs", "list", "--json").json == []
+
+
 def test_a_schema_that_no_document_can_fit_is_refused(bridle: Any) -> None:
     Path("odd.json").write_text('{"type": "string", "not": {"type": "string"}}', encoding="utf-8")
     failed = bridle("extract", "some text", "--schema", "odd.json")

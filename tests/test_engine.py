@@ -20,7 +20,7 @@ from bridle.engine.scripted import ScriptedBackend, Texts
 from bridle.engine.sequence import Sequence as Running
 from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import Vocabulary
-from bridle.errors import BusyError, ContextError, EngineError
+from bridle.errors import BusyError, ContextError, EngineError, UsageError
 from bridle.grammar import Choice, form_of
 from bridle.grammar.compile import Compiler
 from bridle.grammar.document import Document, Phase
@@ -75,6 +75,26 @@ def test_what_cannot_fit_is_refused_with_what_to_shorten(words: Vocabulary) -> N
     backend = ScriptedBackend(laws.random_script(words.size), words, context=50)
     with pytest.raises(ContextError, match=r"45 tokens and its output may take 10.*holds 50"):
         drain(backend, Request([9] * 45, 10))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "limit", "complaint"),
+    [
+        ([9], 0, "max_tokens has to be at least 1, not 0"),
+        ([9], -10, "max_tokens has to be at least 1, not -10"),
+        ([9], 10**19, "its output may take 10000000000000000000"),
+        ([9, 999], 5, "the prompt has token 999, but the model's tokens are 0 to 275"),
+        ([9, -1], 5, "the prompt has token -1"),
+        ([9, 10**12], 5, "the prompt has token 1000000000000"),
+    ],
+)
+def test_what_no_model_can_take_is_refused(words: Vocabulary, prompt: list[int], limit: int, complaint: str) -> None:
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        with pytest.raises((UsageError, ContextError), match=complaint):
+            asyncio.run(engine.generate(Request(prompt, limit)))
+        with pytest.raises(EngineError, match=r"in its values.*TypeError"):
+            asyncio.run(engine.generate(Request("words", 5)))  # pyright: ignore[reportArgumentType]
+        assert len(asyncio.run(engine.generate(Request([9], 3))).tokens) == 3
 
 
 def test_a_deadline_and_a_cancellation_end_with_what_there_is(words: Vocabulary) -> None:
@@ -184,6 +204,35 @@ def test_a_closed_engine_says_so(words: Vocabulary) -> None:
     engine.close()
     with pytest.raises(EngineError, match="closed"):
         asyncio.run(engine.generate(Request([9], 3)))
+    with pytest.raises(EngineError, match="closed"):
+        _ = engine.vocabulary
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_backend_is_freed_once_even_if_the_engine_has_failed(words: Vocabulary) -> None:
+    class Failing(ScriptedBackend):
+        freed = 0
+
+        def decode(self, parts: Sequence[Any]) -> list[Logits]:
+            raise RuntimeError("a bug")
+
+        def close(self) -> None:
+            self.freed += 1
+
+    backend = Failing(laws.random_script(words.size), words)
+    engine = EngineThread(backend)
+    with pytest.raises(EngineError, match="the engine failed: RuntimeError: a bug"):
+        asyncio.run(engine.generate(Request([9], 3)))
+    engine.close()
+    engine.close()
+    assert backend.freed == 1
+
+
+def test_an_engine_is_not_closed_by_its_own_callback(words: Vocabulary) -> None:
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        with pytest.raises(EngineError, match="closed by its own callbacks"):
+            asyncio.run(engine.generate(Request([9], 3, on_prefill=lambda done, total: engine.close())))
+        assert len(asyncio.run(engine.generate(Request([9], 3))).tokens) == 3
 
 
 def test_a_failing_backend_fails_its_requests_and_the_next_ones_work(words: Vocabulary) -> None:
@@ -301,3 +350,77 @@ def test_a_form_that_forces_more_than_its_budget_ends_by_the_budget(words: Vocab
         generation = asyncio.run(engine.generate(Request([9, 10], 5, mask=Forcing())))
         assert (generation.stop, len(generation.tokens)) == (Stop.BUDGET, 5)
         assert len(asyncio.run(engine.generate(Request([9, 11], 3))).tokens) <= 3
+
+
+class Broken(Forcing):
+    """A mask of which one part fails when it is asked for the third time."""
+
+    def __init__(self, part: str, together: Any = None) -> None:
+        self.taken, self.asked, self._part, self._together = 18, 0, part, together
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("_") and name == self._part:
+            self.asked += 1
+            if self.asked > 2:
+                raise RuntimeError(f"no {name}")
+        return self._together if name == "together" else super().__getattribute__(name)
+
+    def fill(self, row: Bits) -> None:
+        row[:4] = 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("part", ["forced", "fill", "advance", "accepts", "finished", "together"])
+def test_a_mask_that_fails_ends_its_own_request_alone(words: Vocabulary, part: str) -> None:
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        alone = asyncio.run(engine.generate(Request([9, 10], 40, drafts=False))).ids
+        broken = Request([20, 21, 22] * 4, 40, mask=Broken(part))
+        assert asyncio.run(_beside(engine, broken, Request([9, 10], 40, drafts=False))) == (
+            f"RuntimeError: no {part}",
+            alone,
+        )
+
+
+@pytest.mark.parametrize("heard", ["on_tokens", "on_prefill"])
+def test_a_callback_that_fails_ends_its_own_request_alone(words: Vocabulary, heard: str) -> None:
+    def listen(*_: object) -> None:
+        raise RuntimeError("not now")
+
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        alone = asyncio.run(engine.generate(Request([9, 10], 40, drafts=False))).ids
+        deaf = Request([20, 21, 22], 40)
+        setattr(deaf, heard, listen)
+        assert asyncio.run(_beside(engine, deaf, Request([9, 10], 40, drafts=False))) == (
+            "RuntimeError: not now",
+            alone,
+        )
+
+
+async def _beside(engine: EngineThread, failing: Request, other: Request) -> tuple[str, list[int]]:
+    """The cause that a request fails of, and what another one beside it writes."""
+    failed, went_on = await asyncio.gather(engine.generate(failing), engine.generate(other), return_exceptions=True)
+    assert isinstance(failed, EngineError)
+    assert repr(failed.__cause__)[:12] == "RuntimeError"
+    assert not isinstance(went_on, BaseException)
+    return failed.message.partition("callback: ")[2], went_on.ids
+
+
+def test_masks_that_cannot_be_computed_together_are_computed_one_by_one(words: Vocabulary) -> None:
+    def together(masks: Sequence[Any], rows: Bits) -> None:
+        raise RuntimeError("not all of them")
+
+    backend = ScriptedBackend(laws.random_script(words.size), words)
+    generations = drain(backend, *(Request([9, 10 + n], 5, mask=Broken("", together)) for n in range(3)))
+    assert [len(generation.tokens) for generation in generations] == [5, 5, 5]
+
+
+def test_a_prefix_that_cannot_be_had_fails_one_request(words: Vocabulary) -> None:
+    class Unsharing(ScriptedBackend):
+        def share(self, source: int, target: int, length: int) -> None:
+            raise EngineError("no room for a copy")
+
+    backend = Unsharing(laws.random_script(words.size), words)
+    with EngineThread(backend) as engine:
+        asyncio.run(engine.generate(Request([9, 10, 11, 12], 4)))
+        with pytest.raises(EngineError, match="no room for a copy"):
+            asyncio.run(engine.generate(Request([9, 10, 11, 13], 4)))
+        assert len(asyncio.run(engine.generate(Request([40], 4))).tokens) == 4

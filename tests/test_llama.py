@@ -21,7 +21,7 @@ from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
 from bridle.engine.sample import exponentials
 from bridle.engine.thread import EngineThread
-from bridle.errors import ContextError, ModelError, UsageError
+from bridle.errors import ContextError, EngineError, ModelError, UsageError
 from bridle.grammar import form_of
 from bridle.grammar.action import Actions, Call
 from bridle.grammar.document import Document, Phase
@@ -111,6 +111,21 @@ def test_many_at_once_agree_with_one_at_a_time(cells: int) -> None:
         alone = [asyncio.run(engine.generate(Request(prompt, 20))).ids for prompt in prompts]
         same = sum(one == other for one, other in zip(alone, asyncio.run(together()), strict=True))
     assert same >= 10
+
+
+def test_a_model_that_is_closed_says_so() -> None:
+    """What was taken of it before included."""
+    with open_model("colt") as model:
+        words, step = model.engine.vocabulary, Step([Message("user", "Is 2 + 2 = 4?")], form_of(bool))
+        assert asyncio.run(take(step, model)).value in (True, False)
+    for use in (
+        lambda: words.tokenize("hello", False),
+        lambda: model.engine.vocabulary,
+        lambda: model.compiler,
+        lambda: asyncio.run(take(step, model)),
+    ):
+        with pytest.raises(EngineError, match="the engine is closed"):
+            use()
 
 
 def test_a_prompt_that_is_too_long_is_refused(colt: Model) -> None:
@@ -281,6 +296,22 @@ def test_a_second_start_does_not_read_the_tools_again(tmp_path: Path) -> None:
     assert first.usage.reused == 0
     assert second.usage.reused > 400
     assert second.ids == first.ids
+
+
+def test_quantized_keys_without_flash_attention_are_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="type q8_0 need flash attention, and it is off"):
+        LlamaBackend(COLT, LlamaSettings(context=512, slots=2, kv_type="q8_0", flash_attention="off"))
+
+
+def test_layouts_of_memory_have_names_of_their_own() -> None:
+    layouts: list[dict[str, Any]] = [{}, {"cells": 600}, {"flash_attention": "on"}, {"kv_type": "f32"}]
+    names: set[str] = set()
+    for layout in layouts:
+        backend = LlamaBackend(COLT, LlamaSettings(context=512, slots=2, **layout))
+        names.add(backend.identity)
+        assert not backend.restore(0, bytearray()), "nothing is no state"
+        backend.close()
+    assert len(names) == len(layouts)
 
 
 @pytest.mark.parametrize("kind", ["mamba", "jamba", "lfm2"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -51,3 +52,16 @@ def test_a_missing_matplotlib_is_told(
     with pytest.raises(UsageError, match="need matplotlib"):
         plot(result, tmp_path / "chart.png")
     assert not (tmp_path / "chart.png").exists()
+
+
+def test_a_chart_that_cannot_be_drawn_is_told_before_anything_is_measured(
+    bridle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = [["bench", "decode"], ["bench", "agents"], ["bench", "mask", str(tmp_path / "none")]]
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for command in commands:
+        assert "charts need matplotlib" in bridle(*command, "--plot", str(tmp_path / "chart.png")).err
+    monkeypatch.setitem(sys.modules, "matplotlib", ModuleType("matplotlib"))
+    for command in commands:
+        for path in (tmp_path, tmp_path / "none" / "chart.png"):
+            assert "no chart can be written to" in bridle(*command, "--plot", str(path)).err

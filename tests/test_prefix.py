@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 import laws
 from bridle.engine.archive import Archive
-from bridle.engine.base import Generation, Request, Sampling
+from bridle.engine.base import Generation, Request, Sampling, Tokens
 from bridle.engine.scheduler import Scheduler
 from bridle.engine.scripted import ScriptedBackend, Texts
 from bridle.engine.sequence import Sequence as Running
@@ -86,6 +88,36 @@ def test_a_prompt_that_many_ask_at_once_is_read_once(words: Vocabulary) -> None:
     assert max(len(call) for call in backend.decoded) == 5
 
 
+class Looked(Running):
+    """Counts how often the tokens of waiting requests are looked at."""
+
+    times = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        Looked.times += self.slot < 0
+        return super().tokens
+
+
+def test_waiting_costs_little_however_many_wait(words: Vocabulary) -> None:
+    backend = ScriptedBackend(laws.random_script(words.size), words, slots=4, context=3_000, batch=100)
+    scheduler = Scheduler(backend)
+    prompt = [9 + n % 90 for n in range(2_000)]
+    sequences = [Looked(Request([*prompt, 100 + n % 90], 2), words) for n in range(200)]
+    for sequence in sequences:
+        scheduler.submit(sequence)
+    scheduler.step()
+    for _ in range(5):
+        Looked.times = 0
+        scheduler.step()
+        assert not Looked.times, "all know whom they wait for"
+    while not scheduler.idle:
+        scheduler.step()
+    reused = [sequence.future.result(timeout=0).usage.reused for sequence in sequences]
+    assert reused == [0] + [2_000] * 199
+    assert not any(sequence.reader for sequence in sequences), "nobody is kept from being forgotten"
+
+
 def test_cells_are_counted_once_and_come_back(words: Vocabulary) -> None:
     backend = ScriptedBackend(laws.random_script(words.size), words, slots=4, context=300)
     scheduler = Scheduler(backend)
@@ -139,6 +171,55 @@ def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Pa
     damaged, _ = start(101)
     assert (damaged.usage.reused, damaged.ids) == (0, first.ids)
     assert start(101)[0].usage.reused == len(shared), "it was written anew"
+
+
+def test_a_state_of_another_prompt_is_not_trusted(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, least=2)
+    ours, theirs = np.array([9, 10, 11], np.int32), np.array([9, 10, 12], np.int32)
+    archive.save(ours, bytearray(b"ours"))
+    archive.close()
+    (state,) = tmp_path.iterdir()
+    archive.save(theirs, bytearray(b"theirs"))
+    archive.close()
+    (other,) = set(tmp_path.iterdir()) - {state}
+    other.write_bytes(state.read_bytes())
+    again = Archive(tmp_path, least=2)
+    assert again.load(ours) == b"ours"
+    assert again.load(theirs) is None
+    assert again.wants(theirs)
+    assert list(tmp_path.iterdir()) == [state]
+    again.save(theirs, bytearray())
+    again.close()
+    assert again.load(theirs) is None, "nothing is no state"
+
+
+def test_a_state_that_cannot_be_restored_is_written_anew(words: Vocabulary, tmp_path: Path) -> None:
+    class Refusing(ScriptedBackend):
+        def restore(self, slot: int, state: bytearray) -> bool:
+            return b"!" not in state and super().restore(slot, state)
+
+    shared = list(range(9, 90)) * 3
+    archive = Archive(tmp_path)
+    archive.save(np.array(shared, np.int32), bytearray(b"!"))
+    archive.close()
+
+    def start() -> int:
+        archive = Archive(tmp_path)
+        backend = Refusing(laws.random_script(words.size), words)
+        with EngineThread(backend, archive=archive) as engine:
+            return asyncio.run(engine.generate(Request([*shared, 100], 4, stable=len(shared)))).usage.reused
+
+    assert [start(), start()] == [0, len(shared)]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / f"abc.{2**22 + 1}").write_bytes(b"half a st")
+    (tmp_path / f"abc.{os.getppid()}").write_bytes(b"half a state")
+    archive = Archive(tmp_path, least=2)
+    archive.save(np.array([9, 10], np.int32), bytearray(b"state"))
+    archive.close()
+    left = sorted(path.suffix for path in tmp_path.iterdir())
+    assert left == sorted([f".{os.getppid()}", ".state"])
 
 
 def test_the_archive_stays_small_and_survives_a_full_disk(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bridle.engine.base import Sampling
+from bridle.engine.base import Exponentials, Sampling
+from bridle.engine.ggml import find_exponentials
 from bridle.engine.mask import allocate, allows, count, tokens_of
-from bridle.engine.sample import Sampler
+from bridle.engine.sample import Sampler, exponentials
+from bridle.errors import UsageError
 
 SIZE = 5_000
 
@@ -92,6 +95,31 @@ def test_sampling_follows_the_distribution(sampling: Sampling, share: float, sca
     likely = wanted > 20 / draws
     error = (found[likely] - wanted[likely] * draws) / np.sqrt(wanted[likely] * draws)
     assert np.abs(error).max() < 5, "a token is drawn too often or too rarely"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, nan) for name in ("temperature", "top_p", "min_p", "repetition_penalty")]
+    + [("temperature", inf), ("temperature", -1), ("top_k", -1), ("top_p", 0), ("top_p", 1.1), ("min_p", -0.1)]
+    + [("min_p", 1.5), ("repetition_penalty", 0), ("repetition_penalty", inf), ("seed", -1)],
+)
+def test_a_value_out_of_its_range_is_refused(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"^{name} has to be .*, not {value}"):
+        Sampling(**{name: value})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("native", [exponentials, find_exponentials()])
+@pytest.mark.parametrize(
+    "sampling", [Sampling(1.0, min_p=1.0), Sampling(0.7, min_p=1.0), Sampling(1e-40), Sampling(1e-5)]
+)
+def test_the_best_token_is_always_left(native: Exponentials, sampling: Sampling) -> None:
+    random = np.random.default_rng(1)
+    sampler = Sampler(SIZE, native)
+    for _ in range(60):
+        logits = (random.standard_normal(SIZE) * 2.5).astype(np.float32)
+        allowed = random.random(SIZE) < 0.9
+        best = np.where(allowed, logits, -np.inf).argmax()
+        assert sampler.choose(logits, sampling, random, row=bits(allowed)).token == best
 
 
 def test_without_a_mask_anything_may_be_chosen() -> None:

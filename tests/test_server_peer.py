@@ -7,12 +7,13 @@ import json
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridle.errors import EngineError, UsageError
 from bridle.evals import peer_agents
-from bridle.evals.server import Server, version, writer
+from bridle.evals.server import Server, find_binary, version, writer
 from bridle.model import Model
 
 
@@ -124,6 +125,27 @@ def test_a_server_that_does_not_start_leaves_its_last_words(
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be started: No such file"), Server(tmp_path / "nope", Path("m.gguf")):
         pass
+
+
+def test_a_binary_is_found_by_path_or_name(stub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(stub.parent)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert find_binary("./llama-server") == find_binary("llama-server") == find_binary(str(stub)) == stub
+    monkeypatch.chdir("/")
+    with pytest.raises(UsageError, match=r"there is no llama-server at \./llama-server"):
+        find_binary("./llama-server")
+    monkeypatch.setenv("PATH", str(stub.parent))
+    assert find_binary("llama-server") == stub
+    stub.write_text("nothing", encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be started, or is no llama-server"):
+        find_binary("llama-server")
+
+
+@pytest.mark.parametrize("command", ["decode", "agents"])
+def test_a_server_that_cannot_be_started_is_told_before_anything_is_measured(bridle: Any, command: str) -> None:
+    failed = bridle("bench", command, "--server", "./todo.txt")
+    assert failed.code == 2
+    assert "cannot be started, or is no llama-server" in failed.err
 
 
 def test_agents_work_at_once_on_a_server(stub: Path, colt: Model) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import laws
 from bridle.engine.base import Stop
-from bridle.errors import BudgetError, ContextError
+from bridle.errors import BudgetError, ContextError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.grammar import form_of
 from bridle.grammar.thinking import Thinking
@@ -92,6 +92,11 @@ def test_a_budget_or_context_that_is_too_small_is_refused_up_front() -> None:
         do(scripted_model(["x"]), form_of(Guest), max_tokens=3)
     with pytest.raises(ContextError, match="the longest part is a user message of 900 characters"):
         do(scripted_model(["x"], context=300), form_of(Guest), messages=[Message("user", "word " * 180)])
+    with pytest.raises(ContextError, match="tokens of the 300 that the context holds, and what is left is too little"):
+        do(scripted_model(["x"], context=300), form_of(Guest), messages=[Message("user", "x" * 280)])
+    for tokens in (0, -5):
+        with pytest.raises(UsageError, match=f"max_tokens of a step has to be at least 1, not {tokens}"):
+            do(scripted_model(["x"]), form_of(Guest), max_tokens=tokens)
 
 
 def test_a_deadline_stops_a_step() -> None:

@@ -37,6 +37,9 @@ class StepSettings:
     hand_over: bool = False
     """A person is asked how to go on where a run would fail."""
 
+    def __post_init__(self) -> None:
+        Sampling(self.temperature or 0.0, seed=self.seed)  # refuses what no step could sample with
+
     def sampling(self, model: Writer, thinking: Thinking | None, number: int) -> Sampling:
         """How tokens are chosen in the step of that number: each step has a seed of its own."""
         sampling = model.sampling_for(thinking)

@@ -15,7 +15,7 @@ from bridle.card import Card
 from bridle.certainty import by_field, by_token
 from bridle.engine.base import Engine, Generation, Request, Token
 from bridle.engine.vocabulary import Vocabulary
-from bridle.errors import ContextError
+from bridle.errors import BudgetError, ContextError
 from bridle.grammar.action import Actions
 from bridle.grammar.afterwards import left_over
 from bridle.grammar.compile import Compiler
@@ -68,8 +68,13 @@ class Model(Carded):
 
     @property
     def compiler(self) -> Compiler:
-        """The grammar compiler of this vocabulary."""
+        """The grammar compiler of this vocabulary, which tokenizes with the model.
+
+        Raises:
+            EngineError: the engine is closed.
+        """
         with self._lock:
+            _ = self.engine.vocabulary
             return self._compiler
 
     @cached_property
@@ -87,7 +92,7 @@ class Model(Carded):
         vocabulary, thinking = self.engine.vocabulary, turn.thinking
         prompt = self.template.prompt(turn.messages, thinking=thinking.open if thinking else None)
         max_tokens = min(turn.max_tokens, self._room(prompt, turn.messages))
-        document = self._document(turn, max_tokens) if turn.constrain else None
+        document = self._document(turn, max_tokens, len(prompt.tokens)) if turn.constrain else None
         request = Request(
             prompt=prompt.tokens,
             max_tokens=max_tokens,
@@ -134,12 +139,21 @@ class Model(Carded):
             )
         return room
 
-    def _document(self, turn: Turn, max_tokens: int) -> Document:
+    def _document(self, turn: Turn, max_tokens: int, prompt: int) -> Document:
         phases = [Phase("document", turn.form.grammar(), json=turn.form.syntax == "json")]
         if turn.thinking is not None:
             tools = turn.form.tools if isinstance(turn.form, Actions) else NO_TOOLS
             phases.insert(0, turn.thinking.phase(self.engine.vocabulary, tools))
-        return Document(self.compiler, phases, max_tokens)
+        try:
+            return Document(self.compiler, phases, max_tokens)
+        except BudgetError as error:
+            if max_tokens == turn.max_tokens:
+                raise
+            raise ContextError(
+                f"the prompt has {prompt} tokens of the {self.engine.context} that the context holds, "
+                f"and what is left is too little: {error.message}",
+                hint="shorten the request or what it quotes, or load the model with a larger context",
+            ) from error
 
 
 def _split(

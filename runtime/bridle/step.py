@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from pydantic import JsonValue
 
 from bridle.engine.base import Sampling, Stop, Usage
-from bridle.errors import BridleError, BudgetError, ContextError, EngineError, FormatError
+from bridle.errors import BridleError, BudgetError, ContextError, EngineError, FormatError, UsageError
 from bridle.grammar.afterwards import check
 from bridle.grammar.base import Form, Tree
 from bridle.grammar.thinking import Thinking
@@ -109,12 +109,15 @@ async def take(step: Step[T], model: Writer) -> Outcome[T]:
     """Take a step with a model; where it fails, with its fallback.
 
     Raises:
+        UsageError: the step may not write a single token.
         GrammarError: the form cannot be compiled.
         BudgetError: no document of the form fits `max_tokens`.
         ContextError: the prompt does not fit the context, and there is no fallback.
         EngineError: the model failed before it wrote anything, and there is no fallback.
         StepError: every attempt failed, or the step was cancelled or ran past its deadline.
     """
+    if step.max_tokens < 1:
+        raise UsageError(f"max_tokens of a step has to be at least 1, not {step.max_tokens}")
     taking = _Taking(step)
     try:
         return await taking.by(model)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from bridle._version import __version__
-from bridle.cli import bench, chat, dataset, doctor, evaluate, extract, models, policy, run, runs, skills, tools
+from bridle.cli import agents, bench, chat, dataset, doctor, evaluate, extract, models, policy, run, runs, skills, tools
 
 app = typer.Typer(
     name="bridle",
@@ -33,6 +33,7 @@ app.add_typer(tools.app, name="tools")
 app.add_typer(policy.app, name="policy")
 app.command("eval")(evaluate.evaluate)
 app.add_typer(dataset.app, name="dataset")
+bench.app.command("agents")(agents.agents)
 app.add_typer(bench.app, name="bench")
 app.command("doctor")(doctor.doctor)
 

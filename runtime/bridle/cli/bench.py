@@ -15,6 +15,7 @@ from bridle.cli.common import (
     ModelOption,
     open_model,
     print_json,
+    print_table,
     settings,
     stderr,
     stdout,
@@ -27,13 +28,12 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
     from rich.table import Table
 
-    from bridle.evals import agents as agents_module
     from bridle.evals import peers as peers_module
     from bridle.evals.tasks import Task
     from bridle.model import Model
 
 ServerOption = Annotated[
-    Path | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
+    str | None, typer.Option("--server", help="Also a llama-server, by the path of its binary.", show_default=False)
 ]
 CallsOption = Annotated[
     Path | None,
@@ -70,7 +70,7 @@ def decode(
     from bridle.evals.drive import CONTEXT
     from bridle.evals.tasks import FLIGHT, read_tasks
 
-    sizes, console = numbers(batch), stderr()
+    sizes, console, binary = numbers(batch), stderr(), ready(plot, server)
     tasks = read_tasks(calls, limit) if calls is not None else [FLIGHT]
     with (
         open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
@@ -83,7 +83,7 @@ def decode(
         told: Any = {"temperature": temperature, "on_round": on_round}
         speeds = asyncio.run(benchmark.measure(loaded, repeat, tasks, **told))
         batches = asyncio.run(benchmark.measure_batches(loaded, sizes, repeat, tasks, **told)) if sizes else []
-        others = measure_peers(loaded, model, repeat, tasks, server, told) if peers or server else []
+        others = measure_peers(loaded, model, repeat, tasks, binary, told) if peers or binary else []
         name = loaded.name
     result: dict[str, JsonValue] = {"model": name, "repeat": repeat, "calls": len(tasks), "temperature": temperature}
     result |= {way: speed.as_json() for way, speed in speeds.items()}
@@ -112,7 +112,7 @@ def decode(
             f"{speed.tokens:.0f}",
             f"{speed.decodes:.0f}",
         )
-    stdout().print(table)
+    print_table(table)
     if batches:
         table = Table(title="calls at once", **PLAIN)
         for column in ("calls", "tokens/s", "seconds for all", "outside decode"):
@@ -120,7 +120,7 @@ def decode(
         for it in batches:
             figures = (f"{it.tokens_per_second:.1f}", f"{it.seconds:.2f}", f"{it.outside_decode_share:.1%}")
             table.add_row(str(it.size), *figures)
-        stdout().print(table)
+        print_table(table)
     if others:
         stdout().print(peers_table(others))
 
@@ -160,108 +160,6 @@ def peers_table(results: Sequence[peers_module.Result]) -> Table:
     return table
 
 
-@app.command("agents")
-def agents(
-    model: ModelOption = None,
-    device: DeviceOption = None,
-    count: Annotated[str, typer.Option("--agents", "-a", help="How many at once.", metavar="SIZES")] = "1,8",
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Tool calls of each, after each other.")] = 4,
-    peers: PeersOption = False,
-    server: ServerOption = None,
-    plot: PlotOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Time agents that work at once on one model, each with a history of its own."""
-    from rich.table import Table
-
-    from bridle.evals import agents as benchmark
-    from bridle.evals.drive import CONTEXT
-
-    sizes, console = numbers(count), stderr()
-    loads: list[tuple[str, benchmark.Load]] = []
-    with (
-        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
-        console.status("measuring") as status,
-    ):
-        asyncio.run(benchmark.measure(loaded, max(sizes), 1))  # to warm up
-        for number, size in enumerate(sizes, 1):
-            status.update(f"measuring {size} agents")
-            loads.append(("bridle", asyncio.run(benchmark.measure(loaded, size, steps, seed=number))))
-            if server is not None:
-                loads.append(("llama-server", measure_served(server, loaded, model, size, steps, number)))
-            if peers:
-                loads += measure_guided(loaded, model, size, steps, number)
-        name = loaded.name
-    told = [{"name": engine, **load.as_json()} for engine, load in loads]
-    result: dict[str, JsonValue] = {"model": name, "loads": cast("list[JsonValue]", told)}
-    if plot is not None:
-        from bridle.evals.plot import plot_agents
-
-        plot_agents(result, plot)
-    if as_json:
-        print_json(result)
-        return
-    table = Table(title=f"{name}, {steps} steps each", **PLAIN)
-    table.add_column("engine", no_wrap=True)
-    for column in (
-        "agents",
-        "seconds",
-        "tokens/s",
-        "steps/s",
-        "step p50",
-        "p95",
-        "first token p50",
-        "reused",
-        "read/new",
-        "whole",
-    ):
-        table.add_column(column, justify="right")
-    for engine, load in loads:
-        table.add_row(
-            engine,
-            str(load.agents),
-            f"{load.seconds:.2f}",
-            f"{load.tokens_per_second:.1f}",
-            f"{load.steps_per_second:.2f}",
-            f"{load.step_p50:.2f} s",
-            f"{load.step_p95:.2f} s",
-            f"{load.first_token_p50:.2f} s",
-            f"{load.reused_share:.1%}",
-            f"{load.read_per_new:.2f}",
-            f"{load.whole:.0%}",
-        )
-    stdout().print(table)
-
-
-def measure_served(
-    server: Path, loaded: Model, model: str | None, agents: int, steps: int, seed: int
-) -> agents_module.Load:
-    """The same agents on a llama-server, which is started for them and warmed up like Bridle."""
-    from bridle.evals import peer_agents
-    from bridle.evals.drive import CONTEXT
-    from bridle.evals.server import Server
-    from bridle.local import find_model
-
-    with Server(server, find_model(model or settings().model), slots=agents, context=CONTEXT) as running:
-        asyncio.run(peer_agents.measure_server(running, loaded, agents, 1))
-        return asyncio.run(peer_agents.measure_server(running, loaded, agents, steps, seed=seed))
-
-
-def measure_guided(
-    loaded: Model, model: str | None, agents: int, steps: int, seed: int
-) -> list[tuple[str, agents_module.Load]]:
-    """The same agents on guidance, which serves one at a time."""
-    from bridle.evals.peer_agents import measure_guidance
-    from bridle.local import find_model
-
-    path = find_model(model or settings().model)
-    orders = {"guidance, interleaved": True} | ({"guidance, one by one": False} if agents > 1 else {})
-    return [
-        (name, asyncio.run(measure_guidance(path, loaded, agents, steps, together=together, seed=seed)))
-        for name, together in orders.items()
-    ]
-
-
 @app.command("mask")
 def mask(
     folder: Annotated[Path, typer.Argument(help="Schemas with instances, in the layout of MaskBench.")],
@@ -276,11 +174,14 @@ def mask(
     from rich.table import Table
 
     from bridle.engine.gguf import load_model, read_vocabulary
+    from bridle.engine.probe import check_format
     from bridle.evals import mask as benchmark
     from bridle.local import find_model
 
+    ready(plot)
     path = find_model(model or settings().model)
     cases = benchmark.read_cases(folder, limit)
+    check_format(path)
     vocabulary = read_vocabulary(load_model(path, vocabulary_only=True))
     rounds = track(cases, "measuring", console=stderr(), transient=True, disable=as_json)
     found = benchmark.measure(rounds, vocabulary)
@@ -314,6 +215,23 @@ def mask(
         ):
             for name in names:
                 stdout().print(f"{kind}: {name}", markup=False, highlight=False)
+
+
+def ready(plot: Path | None, server: str | None = None) -> Path | None:
+    """The server's binary, if one is named, once it is known that what is asked for can be had.
+
+    Raises:
+        UsageError: the chart cannot be drawn, or the server not be started.
+    """
+    if plot is not None:
+        from bridle.evals.plot import check
+
+        check(plot)
+    if server is None:
+        return None
+    from bridle.evals.server import find_binary
+
+    return find_binary(server)
 
 
 def numbers(text: str) -> list[int]:

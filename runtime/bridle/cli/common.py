@@ -66,6 +66,16 @@ def print_json(value: Mapping[str, JsonValue] | list[JsonValue]) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
+def print_table(table: Table) -> None:
+    """A table of figures on standard output: words of headers below each other, and wider than the terminal rather than
+    cut."""
+    console = stdout()
+    for column in table.columns:
+        column.header, column.no_wrap = str(column.header).replace(" ", "\n"), True
+    table.width = console.measure(table, options=console.options.update(width=1_000)).maximum
+    console.print(table, crop=False)
+
+
 def finding_table(findings: Sequence[Finding]) -> Table:
     """What a doctor found, for people."""
     from rich.table import Table

@@ -1,8 +1,9 @@
 """Evaluated prompts on disk: what every run of a program begins with is read once, not once a start.
 
-A state is found by the tokens it stands for, in a folder that belongs to one model and one version of llama.cpp. Each
-file begins with the SHA-256 of the rest, since llama.cpp trusts what it is given. The least recently used go when the
-folder grows too large. Writing is done by a thread of its own; a disk that is full costs a slower start, nothing else.
+A state is found by the tokens it stands for, in a folder that belongs to one model, one layout of its memory and one
+version of llama.cpp. Each file begins with the SHA-256 of those tokens and the state, since llama.cpp trusts what it is
+given. The least recently used go when the folder grows too large. Writing is done by a thread of its own; a disk that
+is full costs a slower start, nothing else.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Archive:
         try:
             with path.open("rb") as file:
                 digest, state = file.read(32), bytearray(file.read())
-            if hashlib.sha256(state).digest() != digest:
+            if not state or _digest(tokens, state) != digest:
                 path.unlink()
                 return None
             os.utime(path)
@@ -45,6 +46,13 @@ class Archive:
             return None
         self._seen.add(path)
         return state
+
+    def discard(self, tokens: Tokens) -> None:
+        """Remove a state that cannot be restored, so that the next one takes its place."""
+        path = self._path(tokens)
+        self._seen.discard(path)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
     def wants(self, tokens: Tokens) -> bool:
         """Whether the state of these tokens is worth keeping and not there yet."""
@@ -55,7 +63,7 @@ class Archive:
         """Keep a state, in the background."""
         path = self._path(tokens)
         self._seen.add(path)
-        writer = threading.Thread(target=self._write, args=(path, state), name="bridle-archive")
+        writer = threading.Thread(target=self._write, args=(path, tokens, state), name="bridle-archive")
         writer.start()
         self._writers = [it for it in self._writers if it.is_alive()] + [writer]
 
@@ -67,11 +75,11 @@ class Archive:
     def _path(self, tokens: Tokens) -> Path:
         return self._folder / f"{hashlib.sha256(tokens.tobytes()).hexdigest()[:32]}.state"
 
-    def _write(self, path: Path, state: bytearray) -> None:
+    def _write(self, path: Path, tokens: Tokens, state: bytearray) -> None:
         temporary = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_bytes(hashlib.sha256(state).digest() + state)
+            temporary.write_bytes(_digest(tokens, state) + state)
             temporary.replace(path)
             self._prune()
         except OSError:
@@ -79,9 +87,29 @@ class Archive:
                 temporary.unlink(missing_ok=True)
 
     def _prune(self) -> None:
+        for path in self._folder.iterdir():
+            if path.suffix[1:].isdecimal() and not _lives(int(path.suffix[1:])):
+                path.unlink(missing_ok=True)  # a writer was killed
         files = sorted(self._folder.glob("*.state"), key=lambda path: path.stat().st_mtime, reverse=True)
         room = self._limit
         for number, path in enumerate(files):
             room -= path.stat().st_size
             if room < 0 and number:
                 path.unlink(missing_ok=True)
+
+
+def _digest(tokens: Tokens, state: bytearray) -> bytes:
+    """What proves that a state is whole and of these tokens."""
+    proof = hashlib.sha256(len(tokens).to_bytes(8, "little") + tokens.tobytes())
+    proof.update(state)
+    return proof.digest()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        pass
+    return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from bridle.engine.mask import Mask
 from bridle.engine.vocabulary import Vocabulary
+from bridle.errors import EngineError, UsageError
 
 Tokens = NDArray[np.int32]
 """Token ids, shape (length,)."""
@@ -25,7 +27,11 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is chosen among those allowed. Temperature 0 is greedy; zeros and ones below switch a rule off."""
+    """How a token is chosen among those allowed. Temperature 0 is greedy; zeros and ones below switch a rule off.
+
+    Raises:
+        UsageError: a value is out of its range; the message has both.
+    """
 
     temperature: float = 0.0
     top_k: int = 0
@@ -36,6 +42,18 @@ class Sampling:
     (Keskar et al., 2019)."""
     seed: int | None = None
     """Fixes the random numbers of one request; without it they differ from run to run."""
+
+    def __post_init__(self) -> None:
+        for name, right, wanted in (
+            ("temperature", 0 <= self.temperature < inf, "a finite number from 0"),
+            ("top_k", self.top_k >= 0, "a number from 0"),
+            ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
+            ("min_p", 0 <= self.min_p <= 1, "from 0 to 1"),
+            ("repetition_penalty", 0 < self.repetition_penalty < inf, "a finite number above 0"),
+            ("seed", self.seed is None or self.seed >= 0, "a whole number from 0"),
+        ):
+            if not right:
+                raise UsageError(f"{name} has to be {wanted}, not {getattr(self, name)}")
 
 
 class Stop(StrEnum):
@@ -163,7 +181,11 @@ class Engine(Protocol):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The model's tokens."""
+        """The model's tokens.
+
+        Raises:
+            EngineError: the engine is closed, and what tokenized with it.
+        """
         ...
 
     @property
@@ -190,14 +212,20 @@ class Engine(Protocol):
         """Continue a prompt. Cancelling the task cancels the request.
 
         Raises:
+            UsageError: no output is asked for, or the prompt has tokens that the model has not.
             ContextError: prompt and output do not fit the context.
-            EngineError: decoding failed, or the engine is closed.
+            EngineError: the request's own mask or callback failed, decoding failed, or the engine is closed.
         """
         ...
 
     def close(self) -> None:
         """Cancel what is under way and free the model."""
         ...
+
+
+def closed() -> EngineError:
+    """The error for what is asked of an engine that is closed."""
+    return EngineError("the engine is closed", hint="open it again")
 
 
 Exponentials: TypeAlias = Callable[[Logits, float, Logits], float]

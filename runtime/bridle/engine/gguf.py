@@ -103,8 +103,8 @@ def read_metadata(model: Any) -> dict[str, str]:
     return found
 
 
-def read_vocabulary(model: Any) -> Vocabulary:
-    """The model's vocabulary.
+def read_vocabulary(model: Any, check: Callable[[], None] = lambda: None) -> Vocabulary:
+    """The model's vocabulary. `check` is called before each use of the model, and raises if it is freed.
 
     Raises:
         ModelError: it has none, or no end-of-generation token.
@@ -128,6 +128,7 @@ def read_vocabulary(model: Any) -> Vocabulary:
         raise ModelError("the model's vocabulary has no end-of-generation token")
 
     def tokenize(text: str, markers: bool) -> array[int]:
+        check()
         data = text.encode("utf-8", "replace")
         room = (ctypes.c_int32 * (len(data) + 2))()
         found = LLAMA.llama_tokenize(native, data, len(data), room, len(room), False, markers)

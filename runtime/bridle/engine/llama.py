@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from bridle.engine.base import Logits, Part
+from bridle.engine.base import Logits, Part, closed
 from bridle.engine.ggml import devices, find_exponentials, pick
 from bridle.engine.gguf import LLAMA, identify, last_log, load_model, read_metadata, read_vocabulary
 from bridle.engine.thread import EngineThread
-from bridle.errors import EngineError, ModelError
+from bridle.errors import EngineError, ModelError, UsageError
 from bridle.settings import FlashAttention, KvType
 
 
@@ -79,13 +79,18 @@ class LlamaBackend:
 
     def __init__(self, path: Path, settings: LlamaSettings, on_progress: Callable[[float], None] | None = None) -> None:
         self._context = self._model = None
+        if settings.flash_attention == "off" and settings.kv_type not in ("f32", "f16"):
+            raise UsageError(
+                f"keys and values of type {settings.kv_type} need flash attention, and it is off",
+                hint="set flash_attention to auto or on, or kv_type to f16",
+            )
         LLAMA.llama_backend_init()
         self.devices = pick(settings.device, devices()) if settings.gpu_layers else []
         """GPUs in use."""
         self._model = load_model(path, on_progress, gpus=self.devices, gpu_layers=settings.gpu_layers)
         self.metadata: Mapping[str, str] = read_metadata(self._model)
         self.name = self.metadata.get("general.name", path.stem)
-        self.vocabulary = read_vocabulary(self._model)
+        self.vocabulary = read_vocabulary(self._model, self._check)
         self.rewinds = not (LLAMA.llama_model_is_recurrent(self._model) or LLAMA.llama_model_is_hybrid(self._model))
         trained = LLAMA.llama_model_n_ctx_train(self._model)
         self.context = min(settings.context, trained) if trained > 0 else settings.context
@@ -98,8 +103,9 @@ class LlamaBackend:
         self._memory = LLAMA.llama_get_memory(self._context)
         self._batch = _Batch(self.batch)
         self.exponentials = find_exponentials()
-        self.identity = identify(path)
-        """Names this file under this version of llama.cpp, for what is only good for them."""
+        layout = ("own" if self._apart else "shared", settings.kv_type, f"flash-{self._attention(settings)}")
+        self.identity = "-".join((identify(path), *layout))
+        """Names this file and layout of memory under this version of llama.cpp, for what is only good for them."""
 
     def decode(self, parts: Sequence[Part]) -> list[Logits]:
         """See `Backend.decode`."""
@@ -136,7 +142,7 @@ class LlamaBackend:
     def restore(self, slot: int, state: bytearray) -> bool:
         """See `Backend.restore`."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
-        if LLAMA.llama_state_seq_set_data(self._context, buffer, len(state), slot) == len(state):
+        if state and LLAMA.llama_state_seq_set_data(self._context, buffer, len(state), slot) == len(state):
             return True
         LLAMA.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
@@ -148,6 +154,11 @@ class LlamaBackend:
         if self._model is not None:
             LLAMA.llama_model_free(self._model)
         self._context = self._model = None
+
+    def _check(self) -> None:
+        """Stop whoever would tokenize with a model that is freed."""
+        if self._model is None:
+            raise closed()
 
     def _fits(self, cells: int, settings: LlamaSettings) -> bool:
         """Whether so many cells, and the scores of attention over one sequence's, are little beside what there is."""

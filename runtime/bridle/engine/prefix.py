@@ -130,12 +130,14 @@ class Prefixes:
         return length if self._backend.rewinds or length == slot.length else 0
 
     def _load(self, slot: Slot, tokens: Tokens) -> None:
-        state = self._archive.load(tokens) if self._archive is not None else None
-        if state is not None:
+        archive = self._archive
+        if archive is not None and (state := archive.load(tokens)) is not None:
             if slot.length:
                 self._backend.trim(slot.id, 0)
             restored = self._backend.restore(slot.id, state)
             slot.length, slot.chain = len(tokens) if restored else 0, slot.chain[-1:]
+            if not restored:
+                archive.discard(tokens)
 
     def _target(self, prompt: Tokens, session: Hashable) -> Slot | None:
         """The slot to use: one of the session's that the prompt goes on from, at least from half of it; an empty one;

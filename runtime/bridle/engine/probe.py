@@ -30,16 +30,8 @@ def probe(path: Path, cache: Path) -> None:
     Raises:
         ModelError: it is missing, not a GGUF, damaged, or holds no weights.
     """
-    try:
-        status = path.stat()
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise ModelError(
-            f"no model at {path}: {error.strerror}", hint="bridle models list shows what there is"
-        ) from None
-    if magic != MAGIC:
-        raise ModelError(f"{path} is not a GGUF file", hint="Bridle runs models in GGUF format")
+    check_format(path)
+    status = path.stat()
     sign = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
     verdict = cache / "probes" / hashlib.sha256(sign.encode()).hexdigest()[:24]
     if verdict.is_file():
@@ -52,6 +44,23 @@ def probe(path: Path, cache: Path) -> None:
         verdict.write_text(sign, encoding="utf-8")
     except OSError:  # a cache that cannot be written costs a second next time, nothing else
         pass
+
+
+def check_format(path: Path) -> None:
+    """Make sure that there is a file, and that it says it is a GGUF.
+
+    Raises:
+        ModelError: there is none, or it says something else.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(
+            f"no model at {path}: {error.strerror}", hint="bridle models list shows what there is"
+        ) from None
+    if magic != MAGIC:
+        raise ModelError(f"{path} is not a GGUF file", hint="Bridle runs models in GGUF format")
 
 
 def _ask_child(path: Path) -> str:

@@ -37,6 +37,8 @@ REACH = 18.0
 would have 0.2 % of its probability."""
 SURE = 0.999
 """Probability of a token from which the mask is not filled if it allows that one; so far may signals be off then."""
+MOST_SHARP = 1e30
+"""What scores are multiplied by at most, for a temperature; more would not be a float32."""
 OPEN = 0.95
 """Probability of what was chosen below which the runner-up is told."""
 MOST = 0.125
@@ -200,8 +202,10 @@ class Sampler:
             weights = self._weights[: len(scores)]
             return weights, self._exponentials(scores, float(top), weights)
         weights = self._scaled[: len(scores)]
-        np.multiply(scores, np.float32(1 / temperature), out=weights)
-        return weights, self._exponentials(weights, float(top) / temperature, weights)
+        np.subtract(scores, top, out=weights)  # first, or tiny temperatures would leave infinities beside the best
+        np.minimum(weights, 0, out=weights)  # what the mask does not have may be above the best
+        np.multiply(weights, np.float32(min(1 / temperature, MOST_SHARP)), out=weights)
+        return weights, self._exponentials(weights, 0.0, weights)
 
     def _draw(self, scores: Logits, best: int, weights: NDArray[np.float32], sampling: Sampling, aim: float) -> int:
         """Sample an index: temperature, then the k best, the nucleus of mass p, and those above a share of the best.
@@ -213,7 +217,7 @@ class Sampler:
             weights[known == 0] = 0
         if not (sampling.top_k or sampling.top_p < 1 or sampling.min_p):
             return _draw_all(weights, best, self._ones, aim)
-        order = _head(weights, sampling)
+        order = _head(weights, float(weights[best]), sampling)
         sums: NDArray[np.float64] = np.cumsum(weights[order], dtype=np.float64)
         drawn = _place(sums, aim * float(sums[-1]))
         return int(order[min(drawn, len(order) - 1)])
@@ -264,15 +268,15 @@ def _place(sums: NDArray[np.float64], aim: float) -> int:
     return int(np.count_nonzero(sums <= aim))
 
 
-def _head(weights: NDArray[np.float32], sampling: Sampling) -> NDArray[np.intp]:
-    """The indices that the rules leave, best first; the best has weight 1.
+def _head(weights: NDArray[np.float32], most: float, sampling: Sampling) -> NDArray[np.intp]:
+    """The indices that the rules leave, best first; the best has the weight `most`, which is about 1.
 
     Ever lower weights are taken in until the rules are served, so that a long tail is never sorted.
     """
     wanted = sampling.top_p * float(weights.sum()) if sampling.top_p < 1 and not sampling.top_k else 0.0
     floor = max(0.05, sampling.min_p)
     while True:
-        near = np.flatnonzero(weights >= np.float32(floor))
+        near = np.flatnonzero(weights >= np.float32(floor) * np.float32(most))
         by_rank = len(near) >= sampling.top_k > 0
         by_mass = bool(wanted) and float(weights[near].sum(dtype=np.float64)) >= wanted
         if by_rank or by_mass or floor <= max(sampling.min_p, TINY):

@@ -10,7 +10,10 @@ from __future__ import annotations
 import time
 from bisect import insort
 from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
+from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
@@ -21,7 +24,7 @@ from bridle.engine.mask import Mask, Together, allocate
 from bridle.engine.prefix import Prefixes, Slot, common
 from bridle.engine.sample import Sampler
 from bridle.engine.sequence import Sequence
-from bridle.errors import BridleError, BusyError, ContextError, EngineError
+from bridle.errors import BridleError, BusyError, ContextError, EngineError, UsageError
 
 STRETCH = 256
 """Prompt tokens that one sequence evaluates beside the decoding of others."""
@@ -65,10 +68,13 @@ class Scheduler:
 
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence; its future tells how it ended."""
-        if (error := self._refusal(sequence.request)) is not None:
-            sequence.future.set_exception(error)
-        else:
+        try:
+            if (refusal := self._refusal(sequence.request)) is not None:
+                raise refusal
+            sequence.make_room()
             insort(self.waiting, sequence, key=_turn)
+        except Exception as error:
+            sequence.future.set_exception(_told(error))
 
     def step(self) -> None:
         """Everything that runs gets one decode further."""
@@ -95,9 +101,14 @@ class Scheduler:
     def _refusal(self, request: Request) -> BridleError | None:
         if not request.prompt:
             return EngineError("an empty prompt cannot be continued")
+        if request.max_tokens < 1:
+            return UsageError(f"max_tokens has to be at least 1, not {request.max_tokens}")
         needed = len(request.prompt) + request.max_tokens
         if needed > self.backend.context:
             return too_long(len(request.prompt), needed, self.backend.context)
+        if (stranger := max(request.prompt)) >= self.backend.vocabulary.size or (stranger := min(request.prompt)) < 0:
+            last = self.backend.vocabulary.size - 1
+            return UsageError(f"the prompt has token {stranger}, but the model's tokens are 0 to {last}")
         if len(self.waiting) >= self._queue:
             return BusyError(f"{self._queue} requests are waiting already", hint="try again later")
         return None
@@ -112,8 +123,9 @@ class Scheduler:
         self._retire()
 
     def _admit(self) -> None:
+        most = 1 if self._deterministic else self.backend.slots
         for sequence in self.waiting.copy():
-            if self._deterministic and self.running:
+            if len(self.running) >= most:
                 break
             if self._better_wait(sequence):
                 continue
@@ -121,7 +133,12 @@ class Scheduler:
             if self._deterministic:
                 self._prefixes.clear()
             cells = len(request.prompt) + request.max_tokens
-            slot = self._prefixes.acquire(sequence.tokens, request.session, cells, request.stable)
+            try:
+                slot = self._prefixes.acquire(sequence.tokens, request.session, cells, request.stable)
+            except EngineError as error:
+                self.waiting.remove(sequence)
+                sequence.future.set_exception(error)
+                continue
             if slot is None:
                 break
             self.waiting.remove(sequence)
@@ -129,20 +146,26 @@ class Scheduler:
             sequence.usage.reused = sequence.evaluated
             self._slots[sequence] = slot
             self.running.append(sequence)
-            try:
-                sequence.begin()
-            except BridleError as error:
-                self._fail(sequence, error)
+            self._attempt(sequence, sequence.begin)
         self._retire()
 
     def _better_wait(self, sequence: Sequence) -> bool:
-        """Whether a running sequence is about to evaluate much of this one's prompt."""
+        """Whether a running sequence is about to evaluate much of this one's prompt; found out once for each."""
+        reader = sequence.reader
+        if reader in self._slots and sequence.shared - reader.evaluated >= WORTH_WAITING:
+            return True
         reading = [other for other in self.running if other.prefilling]
+        sequence.reader = None
         if not reading or not self.backend.rewinds:
             return False
         prompt = sequence.tokens
-        soon = max(common(other.tokens[: len(other.request.prompt)], prompt[:-1]) for other in reading)
-        return soon >= WORTH_WAITING and soon - self._prefixes.nearest(prompt)[1] >= WORTH_WAITING
+        shared = {other: common(other.tokens[: len(other.request.prompt)], prompt[:-1]) for other in reading}
+        reader = max(shared, key=lambda other: shared[other])
+        soon = shared[reader]
+        if soon < WORTH_WAITING or soon - self._prefixes.nearest(prompt)[1] < WORTH_WAITING:
+            return False
+        sequence.reader, sequence.shared = reader, soon
+        return True
 
     def _plan(self) -> list[tuple[Sequence, Part]]:
         room = self.backend.batch
@@ -157,12 +180,12 @@ class Scheduler:
             if not take:
                 continue
             tokens, wanted = pending[:take], int(take == len(pending))
+            if wanted and not self._attempt(sequence, partial(sequence.guess, lengths, room - take)):
+                continue
             room -= take
-            if wanted:
-                sequence.guess(lengths, room)
-                if count := len(sequence.draft.tokens):
-                    tokens, wanted = np.concatenate((tokens, sequence.draft.tokens)), 1 + count
-                    room -= count
+            if count := len(sequence.draft.tokens):
+                tokens, wanted = np.concatenate((tokens, sequence.draft.tokens)), 1 + count
+                room -= count
             plan.append((sequence, Part(sequence.slot, sequence.evaluated, tokens, wanted)))
         return plan
 
@@ -190,43 +213,45 @@ class Scheduler:
             slot = self._slots[sequence]
             slot.tokens, slot.length = sequence.tokens, sequence.evaluated
             self._prefixes.keep(slot)
-            if sequence.request.on_prefill is not None and part.start < len(sequence.request.prompt):
-                done = min(sequence.evaluated, len(sequence.request.prompt))
-                sequence.request.on_prefill(done, len(sequence.request.prompt))
+            self._attempt(sequence, partial(sequence.report, part.start))
         return rows
 
     def _choose(self, plan: SequenceOf[tuple[Sequence, Part]], rows: list[Logits]) -> None:
-        self._fill([sequence for sequence, part in plan if part.wanted])
+        self._fill([sequence for sequence, part in plan if part.wanted and not sequence.future.done()])
         at = 0
         for sequence, part in plan:
-            if not part.wanted:
-                continue
             mine, at = rows[at : at + part.wanted], at + part.wanted
-            draft = sequence.draft
-            try:
-                came = sequence.choose(mine, self._sampler)
-                if len(draft.tokens):
-                    self._worth.learn(draft, came)
-                self._keep(sequence, part)
-            except BridleError as error:
-                self._fail(sequence, error)
+            if part.wanted and not sequence.future.done():
+                self._attempt(sequence, partial(self._take, sequence, part, mine))
+
+    def _take(self, sequence: Sequence, part: Part, rows: list[Logits]) -> None:
+        draft = sequence.draft
+        came = sequence.choose(rows, self._sampler)
+        if len(draft.tokens):
+            self._worth.learn(draft, came)
+        self._keep(sequence, part)
 
     def _fill(self, choosing: SequenceOf[Sequence]) -> None:
         """Compute the masks of all who choose now in parallel, where masks can."""
         groups: defaultdict[Together, list[tuple[Sequence, Mask]]] = defaultdict(list)
-        for sequence in choosing:
+
+        def group(sequence: Sequence) -> None:
             mask = sequence.request.mask
             if mask is not None and mask.together is not None and not sequence.request.scores:
                 groups[mask.together].append((sequence, mask))
+
+        for sequence in choosing:
+            self._attempt(sequence, partial(group, sequence))
         for together, members in groups.items():
             if len(members) > 1:
                 start = time.perf_counter()
                 rows = allocate(self.backend.vocabulary.size, len(members))
-                together([mask for _, mask in members], rows)
-                seconds = time.perf_counter() - start
-                for (sequence, _), row in zip(members, rows, strict=True):
-                    sequence.row = row
-                    sequence.usage.mask_seconds += seconds
+                with suppress(Exception):  # whose it was shows when each fills its own
+                    together([mask for _, mask in members], rows)
+                    seconds = time.perf_counter() - start
+                    for (sequence, _), row in zip(members, rows, strict=True):
+                        sequence.row = row
+                        sequence.usage.mask_seconds += seconds
 
     def _keep(self, sequence: Sequence, part: Part) -> None:
         """Drop from memory what was drafted and did not come, and what the mask took back."""
@@ -242,15 +267,36 @@ class Scheduler:
             self._prefixes.release(self._slots.pop(sequence))
             sequence.future.set_result(sequence.generation())
 
-    def _fail(self, sequence: Sequence, error: BridleError) -> None:
+    def _attempt(self, sequence: Sequence, act: Callable[[], object]) -> bool:
+        """Do what runs a request's own mask, callbacks or sampling; False if that failed, and the request with it."""
+        try:
+            act()
+        except Exception as error:  # the others are not to blame
+            self._fail(sequence, error)
+            return False
+        return True
+
+    def _fail(self, sequence: Sequence, error: Exception) -> None:
         self.running.remove(sequence)
         self._prefixes.drop(self._slots.pop(sequence))
-        sequence.future.set_exception(error)
+        sequence.future.set_exception(_told(error))
 
 
 def _turn(sequence: Sequence) -> float:
     """When a waiting sequence is due, beside others."""
     return sequence.arrived - PRIORITY_SECONDS * sequence.request.priority
+
+
+def _told(error: Exception) -> BridleError:
+    """What a request's future says of an error: a stranger's is the cause of one of ours."""
+    if isinstance(error, BridleError):
+        return error
+    failure = EngineError(
+        f"the request failed in its values, its mask, its sampling or a callback: {type(error).__name__}: {error}",
+        hint="the error's cause has the place; other requests go on",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def too_long(prompt: int, needed: int, context: int) -> ContextError:

@@ -32,20 +32,27 @@ class Sequence:
     slot: int = -1
     evaluated: int = 0
     draft: Draft = NOTHING
+    reader: Sequence | None = None
+    """The one that this one waits for, while it reads the first `shared` tokens of both prompts."""
+    shared: int = 0
     row: Bits | None = None
     """What may come next, if that is known already."""
     stop: Stop | None = None
 
     def __post_init__(self) -> None:
         self._length = len(self.request.prompt)
-        self._ids = np.empty(self._length + self.request.max_tokens + 1, np.int32)
-        self._ids[: self._length] = self.request.prompt
+        self._ids = np.empty(0, np.int32)
         self._bare: Tokens | None = None
         self._scores: Logits | None = None
         self.output: list[Token] = []
         self.usage = Usage(prompt=self._length)
         sampling = self.request.sampling
         self.random = np.random.default_rng(sampling.seed) if sampling.temperature > 0 else None
+
+    def make_room(self) -> None:
+        """Allocate what holds its tokens, once it is known that they fit."""
+        self._ids = np.empty(self._length + self.request.max_tokens + 1, np.int32)
+        self._ids[: self._length] = self.request.prompt
 
     @property
     def tokens(self) -> Tokens:
@@ -99,6 +106,12 @@ class Sequence:
         self.evaluated += came
         self.usage.accepted += came
         return came
+
+    def report(self, start: int) -> None:
+        """Tell how much of the prompt is evaluated, if some of it was from `start` on."""
+        total = len(self.request.prompt)
+        if self.request.on_prefill is not None and start < total:
+            self.request.on_prefill(min(self.evaluated, total), total)
 
     def check(self, now: float) -> None:
         """End the sequence if nobody waits for it any more."""

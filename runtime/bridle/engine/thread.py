@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from bridle.engine.archive import Archive
-from bridle.engine.base import Backend, Generation, Request
+from bridle.engine.base import Backend, Generation, Request, closed
 from bridle.engine.scheduler import Scheduler
 from bridle.engine.sequence import Sequence
 from bridle.engine.vocabulary import Vocabulary
@@ -32,10 +32,13 @@ class EngineThread:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._freed = False
 
     @property
     def vocabulary(self) -> Vocabulary:
         """See `Engine.vocabulary`."""
+        if self._closed:
+            raise closed()
         return self._backend.vocabulary
 
     @property
@@ -76,10 +79,12 @@ class EngineThread:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        if threading.current_thread() is self._thread:
+            raise EngineError("an engine cannot be closed by its own callbacks", hint="close it where it was opened")
         with self._wake:
-            if self._closed:
+            if self._freed:
                 return
-            self._closed = True
+            self._closed = self._freed = True
             self._wake.notify()
         if self._thread is not None:
             self._thread.join()
@@ -98,7 +103,7 @@ class EngineThread:
     def _post(self, sequence: Sequence) -> None:
         with self._wake:
             if self._closed:
-                raise EngineError("the engine is closed", hint="open it again")
+                raise closed()
             self._inbox.append(sequence)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bridle-engine", daemon=True)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import takewhile
 from random import Random
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -60,14 +61,17 @@ class Load:
     first_token_p50: float
     reused_share: float
     """Of the tokens of all prompts, what was not read again."""
-    read_per_new: float
-    """Tokens read after the first step of an agent, over those of its prompts that its prompt before did not have."""
+    read_per_new: float | None
+    """Tokens read after the first step of an agent, over those of its prompts that its prompt before did not have; None
+    if there was one step."""
     whole: float = 1.0
     """Share of the documents that were whole and valid."""
+    ratio: float = 1.0
+    """Its seconds over those of the first way, which is Bridle."""
 
     def as_json(self) -> dict[str, JsonValue]:
         """Rounded for reading."""
-        return {name: round(float(value), 4) for name, value in vars(self).items()}
+        return {name: None if value is None else round(float(value), 4) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,26 @@ async def measure(model: Model, agents: int, steps: int, *, seed: int = 0, max_t
         return Turn(outcome.text, heard[0], usage.output, prompt, usage.reused)
 
     return await measure_turns(take_turn, FLIGHT.system(model), agents, steps, seed=seed)
+
+
+def in_turn(ways: Mapping[str, Callable[[int], Load]], seeds: Sequence[int]) -> dict[str, Load]:
+    """What each way comes to: all take their turn in each round, which has a seed; figures are medians over rounds, and
+    ratios those of medians."""
+    found: dict[str, list[Load]] = {name: [] for name in ways}
+    for seed in seeds:
+        for name, way in ways.items():
+            found[name].append(way(seed))
+    medians = {name: _median(loads) for name, loads in found.items()}
+    first = next(iter(medians.values())).seconds
+    return {name: replace(load, ratio=load.seconds / first) for name, load in medians.items()}
+
+
+def _median(loads: Sequence[Load]) -> Load:
+    medians: dict[str, Any] = {}
+    for name in (it.name for it in fields(Load) if it.name not in ("agents", "steps")):
+        values = [getattr(load, name) for load in loads]
+        medians[name] = None if None in values else statistics.median(values)
+    return replace(loads[0], **medians)
 
 
 async def measure_turns(
@@ -155,7 +179,7 @@ async def measure_turns(
         step_p95=sorted(took)[int(0.95 * (len(took) - 1))],
         first_token_p50=statistics.median(first),
         reused_share=sum(turn.reused for turn in turns) / sum(len(turn.prompt) for turn in turns),
-        read_per_new=sum(read) / max(sum(new), 1),
+        read_per_new=sum(read) / sum(new) if new else None,
         whole=sum(turn.whole for turn in turns) / len(turns),
     )
 

@@ -142,12 +142,20 @@ def measure(paths: Iterable[Path], vocabulary: Vocabulary) -> Found:
 
 def _read(path: Path) -> Any:
     try:
-        case = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        case: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
-    if not isinstance(case, dict) or "schema" not in case:
-        raise UsageError(f"{path} has no schema", hint="files look like MaskBench's, with 'schema' and 'tests'")
+    hint = "files look like MaskBench's, with 'schema' and 'tests', each test with 'data' and 'valid'"
+    if not isinstance(case, dict) or not isinstance(cast("Any", case).get("schema"), dict):
+        raise UsageError(f"{path} has no schema that is an object", hint=hint)
+    tests = cast("Any", case).get("tests", [])
+    if not isinstance(tests, list) or not all(map(_is_test, cast("list[object]", tests))):
+        raise UsageError(f"{path} has tests without 'data', or without true or false as 'valid'", hint=hint)
     return cast("Any", case)
+
+
+def _is_test(told: Any) -> bool:
+    return isinstance(told, dict) and "data" in told and isinstance(cast("Any", told).get("valid"), bool)
 
 
 class _Bench:
@@ -171,7 +179,7 @@ class _Bench:
             document = self._document(rule, ROOM)
             document.fill(self._sampler.row)
             check = checker(schema) if held.loose else None
-        except BridleError as error:
+        except (BridleError, RecursionError) as error:
             found.refused.append(f"{name}: {error}")
             return
         _note(found.times, "first mask", time.perf_counter() - start)

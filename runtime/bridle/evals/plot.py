@@ -6,6 +6,7 @@ their ends, so that the longest bar leaves room for its label.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -44,6 +45,18 @@ class Panel:
     title: str
     unit: str
     bars: Sequence[Bar]
+
+
+def check(path: Path) -> None:
+    """Make sure that a chart can be drawn there, before what it shows is measured.
+
+    Raises:
+        UsageError: matplotlib is not installed, or the file cannot be written.
+    """
+    _import("matplotlib")
+    there = path if path.exists() else path.parent
+    if path.is_dir() or not path.parent.is_dir() or not os.access(there, os.W_OK):
+        raise UsageError(f"no chart can be written to {path}", hint="name a file in a folder that is there")
 
 
 def plot_decode(result: Mapping[str, Any], path: Path) -> None:
@@ -188,15 +201,18 @@ def _figure(height: float, title: str) -> Any:
     Raises:
         UsageError: matplotlib is not installed.
     """
-    try:
-        matplotlib: Any = import_module("matplotlib")
-        figures: Any = import_module("matplotlib.figure")
-    except ImportError:
-        raise UsageError("charts need matplotlib", hint="pip install 'bridle[bench]'") from None
+    matplotlib, figures = _import("matplotlib"), _import("matplotlib.figure")
     matplotlib.rcParams["font.size"] = 9
     figure = figures.Figure(figsize=(WIDTH, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
     return figure
+
+
+def _import(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise UsageError("charts need matplotlib", hint="pip install 'bridle[bench]'") from None
 
 
 def _way(key: str, name: str, speed: Mapping[str, float]) -> Bar:

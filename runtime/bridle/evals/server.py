@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -182,6 +183,20 @@ def is_whole(text: str, validator: Any) -> bool:
         return bool(validator.is_valid(json.loads(text)))
     except ValueError:
         return False
+
+
+def find_binary(name: str) -> Path:
+    """The llama-server of a path, or of that name among the programs.
+
+    Raises:
+        UsageError: there is none, or it cannot be started.
+    """
+    found = Path(shutil.which(name) or name).expanduser().absolute()
+    if not found.is_file():
+        raise UsageError(f"there is no llama-server at {name}", hint="give the path of llama.cpp's llama-server")
+    if not version(found):
+        raise UsageError(f"{found} cannot be started, or is no llama-server", hint=f"see what {found} --version says")
+    return found
 
 
 def version(binary: Path) -> str:
