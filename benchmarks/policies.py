@@ -33,6 +33,8 @@ from bridle.card import Card, ThinkingCard
 from bridle.context import Context
 from bridle.engine import scripted
 from bridle.engine.base import Logits
+from bridle.errors import UsageError
+from bridle.fitting import see_fits
 from bridle.grammar.action import Call
 from bridle.how import StepSettings
 from bridle.journal import Journal
@@ -94,18 +96,25 @@ NARROWINGS: Sequence[dict[str, Any]] = (
 
 
 def policy(random: Random) -> Policy:
-    """A random one."""
-    rules = [
-        Rule(
-            tools=random.sample(["send", "pay", "write", "look", "count", "*", "w*"], random.randint(1, 3)),
-            then=random.choice(["allow", "allow", "allow", "deny"]),
-            args=random.choice(NARROWINGS),
-            trusted=random.sample(["to", "account", "path", "place"], random.choice([0, 0, 1, 2])),
-            calls=random.choice([None, None, None, 0, 3]),
-        )
-        for _ in range(random.randint(1, 4))
-    ]
+    """A random one that fits the tools."""
+    rules = [fitting(random) for _ in range(random.randint(1, 4))]
     return Policy(unsafe=random.choice(["allow", "deny"]), rule=rules)
+
+
+def fitting(random: Random) -> Rule:
+    """A random rule that names nothing that its tools have not."""
+    rule = Rule(
+        tools=random.sample(["send", "pay", "write", "look", "count", "*", "w*"], random.randint(1, 3)),
+        then=random.choice(["allow", "allow", "allow", "deny"]),
+        args=random.choice(NARROWINGS),
+        trusted=random.sample(["to", "account", "path", "place"], random.choice([0, 0, 1, 2])),
+        calls=random.choice([None, None, None, 0, 3]),
+    )
+    try:
+        see_fits(Policy(rule=[rule]), TOOLS)
+    except UsageError:
+        return fitting(random)
+    return rule
 
 
 def breaks(told: Policy, one: Tool, args: dict[str, Any], used: int) -> str:

@@ -404,6 +404,7 @@ RULES = st.builds(
             {},
             {"properties": {"amount": {"maximum": 5}}},
             {"properties": {"text": {"maxLength": 3}, "to": {"enum": ["Bo"]}}},
+            {"properties": {"text": {"not": {"enum": ["", "a", "12"]}}, "to": {"pattern": "^(?!Bo)"}}},
         ]
     ),
     trusted=st.sampled_from([[], ["to"], ["account", "text"]]),
@@ -471,8 +472,8 @@ async def _act(model: Model, told: Policy, random: Random) -> None:
         ({"args": {"properties": {"too": {"const": "Bo"}}}}, "args: send has no argument too"),
         ({"args": {"anyOf": [{"not": {"properties": {"too": {"const": 1}}}}]}}, "args: send has no argument too"),
         (
-            {"args": {"properties": {"to": {"pattern": "^(?!eve)"}}}},
-            r"has /properties/to: pattern \^\(\?!eve",
+            {"args": {"properties": {"to": {"pattern": "^(?!.*eve)"}}}},
+            r"has /properties/to: pattern .*eve",
         ),
         ({"args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has /properties/to: not"),
         ({"tools": ["s*"], "args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has"),
@@ -497,6 +498,8 @@ def test_a_rule_that_fits_no_tool_is_told_so_before_anything_is_done(
         {"pattern": "^B", "minLength": 2, "maxLength": 3},
         {"format": "email", "pattern": "@example"},
         {"not": {"maxLength": 3}},
+        {"pattern": "^(?!mallory)"},
+        {"not": {"enum": ["Bo", "mallory@evil.com"]}},
     ],
 )
 @pytest.mark.parametrize("trusted", [[], ["to"]])

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from bridle.errors import UsageError
 from bridle.grammar.keywords import Schema
 from bridle.grammar.observed import read_path
-from bridle.narrowing import unheld
+from bridle.narrowing import spelled, unheld
 from bridle.policy import Policy, Rule
 from bridle.tool import Tool
 
@@ -99,4 +99,4 @@ def _unheld(rule: Rule, tool: Tool, syntax: Literal["json", "xml"]) -> str:
     """What of a narrowing no grammar holds beside a tool's own schema."""
     if not rule.args or rule.then == "deny" or rule.held == "after":
         return ""
-    return ", ".join(unheld({"allOf": [dict(tool.schema)]}, {"allOf": [dict(tool.schema), rule.args]}, syntax))
+    return ", ".join(unheld({"allOf": [dict(tool.schema)]}, {"allOf": [dict(tool.schema), spelled(rule.args)]}, syntax))

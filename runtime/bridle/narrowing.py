@@ -6,13 +6,16 @@ Schemas of tools may hold what nobody knows; those of rules may not.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, cast
+
+from pydantic import JsonValue
 
 from bridle.errors import GrammarError
 from bridle.grammar.check import checker, is_pattern
 from bridle.grammar.formats import CHECKED
 from bridle.grammar.hold import hold
 from bridle.grammar.keywords import KIND_OF, Schema, parts
+from bridle.grammar.other import without_not
 from bridle.grammar.shaping import shape_of
 
 NEWEST = "https://json-schema.org/draft/2020-12/schema"
@@ -43,6 +46,11 @@ def see_meant(args: Schema) -> None:
             raise GrammarError(f"at {key}: it says nothing of an object, as arguments are: say properties.NAME.{key}")
     _see(args, ())
     checker({"$schema": NEWEST, **args})
+
+
+def spelled(args: Schema) -> JsonValue:
+    """A narrowing as a grammar is made of it; the check after keeps to its own words."""
+    return without_not(cast("JsonValue", args))
 
 
 def unheld(before: Schema, after: Schema, syntax: Literal["json", "xml"] = "json") -> list[str]:
