@@ -149,14 +149,14 @@ def test_a_policy_that_speaks_of_nothing_here_is_told_so(bridle: Any, tmp_path: 
     for line in (
         "nothing here is called draft_mial; the nearest tool is draft_mail",
         "nothing here is called raect; the nearest skill is react",
-        "rule 2 fits none of its tools: trusted: draft_mail has no argument recipient",
+        "rule 2 fits none of its tools: trusted: there is no argument recipient",
     ):
         assert line in told.out
     assert bridle("policy", "check", str(path), "--strict").code == 1
     assert len(bridle("policy", "check", str(path), "--json").json["slips"]) == 3
     path.write_text('[[rule]]\ntools = ["draft_mail"]\ntrusted = ["recipient"]\n')
     for wrong in (bridle("policy", "check", str(path)), bridle("run", "--policy", str(path), "Mail Bo")):
-        assert (wrong.code, "has no argument recipient" in wrong.err) == (2, True)
+        assert (wrong.code, "there is no argument recipient" in wrong.err) == (2, True)
     path.write_text('[[rule]]\ntools = ["draft_mail"]\ntrusted = ["to"]\n')
     fine = bridle("policy", "check", str(path), "--strict")
     assert (fine.code, "nothing here" in fine.out) == (0, False)

@@ -467,17 +467,17 @@ async def _act(model: Model, told: Policy, random: Random) -> None:
 @pytest.mark.parametrize(
     ("rule", "complaint"),
     [
-        ({"trusted": ["recipient"]}, "trusted: send has no argument recipient; it has: to, text"),
+        ({"trusted": ["recipient"]}, "trusted: there is no argument recipient; there are: to, text"),
         ({"trusted": ["to.mail"]}, "only whole arguments can be trusted: to, not to.mail"),
-        ({"args": {"properties": {"too": {"const": "Bo"}}}}, "args: send has no argument too"),
-        ({"args": {"anyOf": [{"not": {"properties": {"too": {"const": 1}}}}]}}, "args: send has no argument too"),
+        ({"args": {"properties": {"too": {"const": "Bo"}}}}, "args: there is no argument too"),
+        ({"args": {"anyOf": [{"not": {"properties": {"too": {"const": 1}}}}]}}, "args: there is no argument too"),
         (
             {"args": {"properties": {"to": {"pattern": "^(?!.*eve)"}}}},
             r"has /properties/to: pattern .*eve",
         ),
         ({"args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has /properties/to: not"),
         ({"tools": ["s*"], "args": {"properties": {"to": {"not": {"pattern": "eve"}}}}}, "JSON grammar has"),
-        ({"skills": ["x"], "after": ["look"], "trusted": ["recipient"]}, "has no argument recipient"),
+        ({"skills": ["x"], "after": ["look"], "trusted": ["recipient"]}, "there is no argument recipient"),
     ],
 )
 def test_a_rule_that_fits_no_tool_is_told_so_before_anything_is_done(
@@ -487,6 +487,10 @@ def test_a_rule_that_fits_no_tool_is_told_so_before_anything_is_done(
     with pytest.raises(UsageError, match=f"rule 2 of the policy .* send: .*{complaint}"):
         run(told, [DONE], tmp_path, journal)
     assert not journal.runs()
+
+
+def test_a_rule_may_name_tools_of_which_each_has_some_of_its_arguments(tmp_path: Path, journal: Journal) -> None:
+    see_fits(policy(rule=[{"tools": ["send", "look"], "trusted": ["to", "place"]}]), [send, look])
 
 
 @pytest.mark.parametrize(
@@ -599,3 +603,18 @@ def test_the_policy_in_the_readme_is_one(tmp_path: Path) -> None:
     told.verdict(known["write_file"]).check(Call("write_file", {"path": "drafts/a.txt", "content": ""}), 0, [])
     assert told.verdict(known["add_note"], "react").word == "ask"
     assert told.verdict(known["draft_mail"]).trusted == {"to": ()}
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("read /etc/passwd", "etc/passwd"),
+        ("read ~/notes.txt", "notes.txt"),
+        ("open http://a.org/x?id=1", "http://a.org/x"),
+        ("pay 12,000", "12"),
+        ("pay 12,000", "000"),
+    ],
+)
+def test_a_part_of_something_longer_was_not_said(said: str, value: str) -> None:
+    assert not are_said(value, [said])
+    assert not re.fullmatch((pattern_of((said,), whole=True) or "")[1:-1], value)

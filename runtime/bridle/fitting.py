@@ -27,9 +27,10 @@ def see_fits(policy: Policy, tools: Sequence[Tool], syntax: Literal["json", "xml
         UsageError: one does not; which, and what to say instead.
     """
     for number, rule in enumerate(policy.rule, 1):
+        named = [it for it in tools if it.name in rule.tools]
+        if len(named) == len(rule.tools) and (why := next(_unknown(rule, named), "")):
+            raise UsageError(f"rule {number} of the policy does not fit {', '.join(rule.tools)}: {why}")
         for tool in tools:
-            if tool.name in rule.tools and (why := next(_unknown(rule, tool), "")):
-                raise UsageError(f"rule {number} of the policy does not fit {tool.name}: {why}")
             if _about(rule, tool) and (where := _unheld(rule, tool, syntax)):
                 raise UsageError(
                     f"rule {number} of the policy cannot hold {tool.name}: no {syntax.upper()} grammar has {where}",
@@ -44,8 +45,7 @@ def slips(policy: Policy, tools: Sequence[Tool], skills: Collection[str]) -> lis
     named = [*_named(policy, known, "tool"), *_named(policy, skills, "skill")]
     for number, rule in enumerate(policy.rule, 1):
         about = [it for it in tools if _about(rule, it)]
-        if about and all(any(_unknown(rule, it)) for it in about):
-            named.append(f"rule {number} fits none of its tools: {next(_unknown(rule, about[0]))}")
+        named += [f"rule {number} fits none of its tools: {why}" for why in _unknown(rule, about)]
     return named
 
 
@@ -69,20 +69,20 @@ def _tools(policy: Policy) -> Iterator[str]:
     yield from (name for claim in policy.claim for name in claim.needs)
 
 
-def _unknown(rule: Rule, tool: Tool) -> Iterator[str]:
-    """What a rule says of arguments that a tool has not."""
-    known = cast("Schema", tool.schema.get("properties") or {})
-    for name in (it for it in rule.trusted if it not in known):
+def _unknown(rule: Rule, tools: Sequence[Tool]) -> Iterator[str]:
+    """What a rule says of arguments that none of some tools has."""
+    known = {name: None for it in tools for name in cast("Schema", it.schema.get("properties") or {})}
+    for name in (it for it in rule.trusted if tools and it not in known):
         whole = name.partition(".")[0]
         if whole in known:
             yield f"only whole arguments can be trusted: {whole}, not {name}"
         else:
-            yield f"trusted: {_no_argument(tool, name, known)}"
-    yield from (f"args: {_no_argument(tool, it, known)}" for it in _narrowed(rule.args) if it not in known)
+            yield f"trusted: {_no_argument(name, known)}"
+    yield from (f"args: {_no_argument(it, known)}" for it in _narrowed(rule.args) if tools and it not in known)
 
 
-def _no_argument(tool: Tool, name: str, known: Iterable[str]) -> str:
-    return f"{tool.name} has no argument {name}; it has: {', '.join(known) or 'none'}"
+def _no_argument(name: str, known: Iterable[str]) -> str:
+    return f"there is no argument {name}; there are: {', '.join(known) or 'none'}"
 
 
 def _narrowed(schema: JsonValue) -> Iterator[str]:

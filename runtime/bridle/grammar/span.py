@@ -31,8 +31,10 @@ PIECES = 10
 """and letters' runs and signs of each of them."""
 _SAYS = {"enum", "const", "pattern", "format", MARK}
 _PIECES = re.compile(r"\w+|[^\w\s]")
-_CONTINUED = re.compile(r"[.@\-_/:\\+]*[^\W_]")
-"""What goes on with an address, a host, a path, a number or a name that ends there (or backwards, begins there)."""
+_CONTINUED = re.compile(r"[.@\-_/:\\+?&=#%]*[^\W_]|(?<=\d),\d")
+"""What goes on with an address, a host, a path, a number or a name that ends there (or backwards, begins there),"""
+_ROOTED = re.compile(r"[/\\~]")
+"""and what stands before a path that begins there."""
 _SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/]")
 
 
@@ -179,7 +181,12 @@ def is_cut(text: str, start: int, end: int) -> bool:
     >>> [is_cut("to bob@corp.com.au.", 3, end) for end in (15, 18, 19)]
     [True, False, False]
     """
-    return bool(_CONTINUED.match(text, end) or _CONTINUED.match(text[:start][::-1]))
+    return bool(_CONTINUED.match(text, end)) or _is_begun(text[::-1], len(text) - start)
+
+
+def _is_begun(backwards: str, place: int) -> bool:
+    """Whether something longer has begun before a place, by the text read backwards."""
+    return bool(_ROOTED.match(backwards, place) or _CONTINUED.match(backwards, place))
 
 
 def _spans(text: str, most: int, *, whole: bool) -> list[str]:
@@ -190,7 +197,7 @@ def _spans(text: str, most: int, *, whole: bool) -> list[str]:
         attached = start + 1 < len(pieces) and pieces[start + 1].start() == first.end()
         if not (first[0][0].isalnum() or first[0][0] == "_" or attached):
             continue
-        if whole and _CONTINUED.match(backwards, len(text) - first.start()):
+        if whole and _is_begun(backwards, len(text) - first.start()):
             continue
         span = _span(text, pieces[start : _end(pieces, start, most)], whole=whole)
         found += [] if span is None else [span]
