@@ -6,12 +6,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import laws
+from bridle.card import Card, ThinkingCard
 from bridle.engine import scripted
 from bridle.engine.base import Logits, Request, Sampling, Stop, Token
 from bridle.engine.mask import Bits
@@ -24,6 +26,11 @@ from bridle.errors import BusyError, ContextError, EngineError, UsageError
 from bridle.grammar import Choice, form_of
 from bridle.grammar.compile import Compiler
 from bridle.grammar.document import Document, Phase
+from bridle.local import open_model
+from bridle.model import Model
+from bridle.prompt import Message
+from bridle.step import Step, take
+from bridle.turn import Progress
 from scripts import CALL, call_document, copycat, drain
 
 
@@ -273,6 +280,34 @@ def test_priority_goes_first_and_nothing_waits_for_ever(words: Vocabulary) -> No
     assert ended == ["early", "urgent", "late"]
 
 
+def test_steps_of_higher_priority_start_earlier() -> None:
+    """Of those that wait in an engine with one place."""
+    engine, ended = scripted.engine(["1", "2", "3", "4"], slots=1), list[int]()
+    begun, all_wait = threading.Event(), threading.Event()
+
+    def hold_up(_: Progress) -> None:
+        begun.set()
+        all_wait.wait(5)
+
+    async def go(model: Model, priority: int) -> None:
+        step = Step([Message("user", f"What is {priority}?")], form_of(int), priority=priority, on_progress=hold_up)
+        await take(replace(step, on_progress=None) if priority else step, model)
+        ended.append(priority)
+
+    async def all_of_them(model: Model) -> None:
+        first = asyncio.ensure_future(go(model, 0))
+        await asyncio.to_thread(begun.wait, 5)
+        others = [asyncio.ensure_future(go(model, priority)) for priority in (1, 3, 2)]
+        while engine.busy < 4:
+            await asyncio.sleep(0.001)
+        all_wait.set()
+        await asyncio.gather(first, *others)
+
+    with Model(engine, Card(name="one", thinking=ThinkingCard(budget=0))) as model:
+        asyncio.run(asyncio.wait_for(all_of_them(model), 20))
+    assert ended == [0, 3, 2, 1]
+
+
 def test_masks_of_a_batch_can_be_computed_in_parallel(words: Vocabulary) -> None:
     """They permit what they permit one after another."""
     script = laws.random_script(words.size, 5)
@@ -300,6 +335,8 @@ def test_a_full_queue_turns_requests_away(words: Vocabulary) -> None:
     with pytest.raises(BusyError, match="2 requests are waiting already"):
         sequences[2].future.result(timeout=0)
     assert BusyError.retryable
+    with open_model("colt", queue=0) as model, pytest.raises(BusyError, match="0 requests are waiting already"):
+        asyncio.run(model.engine.generate(Request([9], 2)))
 
 
 def test_deterministic_decodes_have_one_shape(words: Vocabulary) -> None:

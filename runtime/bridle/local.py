@@ -22,6 +22,7 @@ from bridle.card import Card, card_for, cards
 from bridle.engine.archive import Archive
 from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
+from bridle.engine.scheduler import QUEUE
 from bridle.engine.thread import EngineThread
 from bridle.errors import UsageError
 from bridle.model import Model
@@ -45,6 +46,7 @@ def open_model(
     flash_attention: FlashAttention = "auto",
     kv_type: KvType = "f16",
     deterministic: bool = False,
+    queue: int = QUEUE,
     cache: Path | None = None,
     keep_prompts: bool = False,
     fallback: Callable[[], Writer] | None = None,
@@ -65,6 +67,7 @@ def open_model(
         kv_type: how evaluated tokens are kept in memory; quantized ones take less and need flash attention.
         deterministic: the same tokens for the same request every time on this machine, at the price of speed; else
             batches, drafts and reused prompts change the rounding of scores, and seldom a token.
+        queue: requests that may wait for a place; more are turned away with `BusyError`.
         cache: where verdicts on files, and prompts, are kept.
         keep_prompts: keep what prompts begin with (instructions, tools) on disk, evaluated, for the next start.
         fallback: opens the model that takes a step where this one fails, at its first need; the one that the model's
@@ -95,7 +98,7 @@ def open_model(
     card = card_for(path, backend.metadata)
     backend.vocabulary = backend.vocabulary.ending_with(card.prompt.ends)
     archive = Archive(cache / "prompts" / backend.identity) if keep_prompts else None
-    engine = EngineThread(backend, archive=archive, deterministic=deterministic)
+    engine = EngineThread(backend, archive=archive, deterministic=deterministic, queue=queue)
     if fallback is None and card.fallback:
         fallback = partial(_open_fallback, card, path, cache, device, threads)
     return Model(engine, card, fallback)

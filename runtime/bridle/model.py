@@ -100,6 +100,7 @@ class Model(Carded):
             sampling=turn.sampling or self.sampling_for(thinking),
             session=turn.session,
             stable=prompt.stable,
+            priority=turn.priority,
             deadline=turn.deadline,
         )
         if turn.on_progress is not None:

@@ -47,6 +47,8 @@ class Step(Generic[T]):
     total_tokens: int | None = None
     """Of all attempts together, the fallback model's as well; None for `max_tokens` each."""
     session: Hashable = None
+    priority: int = 0
+    """Of steps that wait for a place in the engine, higher ones start earlier; nothing waits for ever."""
     deadline: float | None = None
     """The moment of `time.monotonic` when all attempts must be over."""
     fallback: Writer | None = None
@@ -200,6 +202,7 @@ class _Taking(Generic[T]):
             sampling=step.sampling,
             constrain=step.constrain,
             session=step.session,
+            priority=step.priority,
             deadline=step.deadline,
             on_progress=_numbered(step.on_progress, len(self.attempts)),
         )

@@ -58,6 +58,8 @@ class Turn:
     constrain: bool = True
     """Hold the document to the form while it is written, where that is possible."""
     session: Hashable = None
+    priority: int = 0
+    """Higher ones start earlier where turns wait for a place; a server has its own order."""
     deadline: float | None = None
     """A moment of `time.monotonic`."""
     on_progress: Callable[[Progress], None] | None = None

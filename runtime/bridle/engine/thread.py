@@ -10,7 +10,7 @@ from types import TracebackType
 
 from bridle.engine.archive import Archive
 from bridle.engine.base import Backend, Generation, Request, closed
-from bridle.engine.scheduler import Scheduler
+from bridle.engine.scheduler import QUEUE, Scheduler
 from bridle.engine.sequence import Sequence
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import EngineError
@@ -21,13 +21,16 @@ class EngineThread:
 
     May be used from any thread and from several event loops at once. `deterministic` gives the same tokens for the
     same request every time, on one machine, and costs speed: see `Scheduler`. `archive` keeps what prompts begin with.
+    `queue` requests may wait; more are turned away.
     """
 
-    def __init__(self, backend: Backend, *, archive: Archive | None = None, deterministic: bool = False) -> None:
+    def __init__(
+        self, backend: Backend, *, archive: Archive | None = None, deterministic: bool = False, queue: int = QUEUE
+    ) -> None:
         self._backend = backend
         self._archive = archive
         self._deterministic = deterministic
-        self._scheduler = Scheduler(backend, archive=archive, deterministic=deterministic)
+        self._scheduler = Scheduler(backend, archive=archive, deterministic=deterministic, queue=queue)
         self._inbox: deque[Sequence] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
