@@ -332,9 +332,28 @@ def test_the_doctor_looks_at_everything(bridle: Any) -> None:
     seen = bridle("doctor", "--json")
     assert seen.code == 0
     assert {finding["what"] for finding in seen.json} == {
-        "Python", "compiler", "llama.cpp", "GPU", "SQLite", "sandbox", "shelves", "memory", "journal",
+        "Python", "compiler", "llama.cpp", "GPU", "engine", "SQLite", "sandbox", "shelves", "memory", "journal",
     }  # fmt: skip
     assert "llama-cpp-python 0.3.36" in bridle("doctor").out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("device", "CUDA7", "no device 'CUDA7' here"),
+        ("kv_type", "q8_0", "need flash attention"),
+        ("threads", "3", "3 threads"),
+    ],
+)
+def test_the_doctor_says_what_is_on(
+    bridle: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv("BRIDLE_FLASH_ATTENTION", "off")
+    monkeypatch.setenv(f"BRIDLE_{name.upper()}", value)
+    seen = bridle("doctor", "--json")
+    (engine,) = (it for it in seen.json if it["what"] == "engine")
+    assert told in engine["detail"]
+    assert seen.code == int(name != "threads")
 
 
 def test_interrupting_a_run_leaves_a_record(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import typer
 
 from bridle.cli.common import JsonOption, finding_rows, finding_table, print_json, settings, stderr, stdout
+from bridle.errors import BridleError
 from bridle.finding import Finding
 
 
@@ -27,10 +28,12 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _guarded(look: Callable[[], Finding]) -> Finding:
+    name = look.__name__.strip("_").replace("_", " ")
     try:
         return look()
+    except BridleError as error:
+        return Finding(name, "bad", f"{error.message}; {error.hint}" if error.hint else error.message)
     except Exception as error:  # a check that fails is itself what there is to tell
-        name = look.__name__.strip("_").replace("_", " ")
         return Finding(name, "bad", f"{type(error).__name__}: {error}")
 
 
@@ -72,6 +75,26 @@ def _gpu() -> Finding:
     if llama_cpp.llama_supports_gpu_offload():
         return Finding("GPU", "note", "this build can use one, and finds none")
     return Finding("GPU", "note", f"this build is for the CPU; for CUDA: {BUILD}")
+
+
+def _engine() -> Finding:
+    """What is on for a model that is loaded now."""
+    from bridle.engine.ggml import devices, pick
+
+    wanted = settings()
+    gpus = pick(wanted.device, devices()) if wanted.gpu_layers else []
+    layers = "all layers" if wanted.gpu_layers < 0 else f"{wanted.gpu_layers} layers"
+    where = f"{layers} on {', '.join(it.name for it in gpus)}" if gpus else "on the CPU"
+    told = [
+        where,
+        f"flash attention {wanted.flash_attention}",
+        f"keys and values {wanted.kv_type}",
+        f"{wanted.threads} threads" if wanted.threads else "a thread for each core (one for a tiny model)",
+        "deterministic" if wanted.deterministic else "",
+    ]
+    wrong = wanted.kv_type in ("q8_0", "q4_0") and wanted.flash_attention == "off"
+    told += ["quantized keys and values need flash attention"] if wrong else []
+    return Finding("engine", "bad" if wrong else "ok", ", ".join(filter(None, told)))
 
 
 def _sqlite() -> Finding:
@@ -122,6 +145,7 @@ LOOKS: tuple[Callable[[], Finding], ...] = (
     _compiler,
     _llama,
     _gpu,
+    _engine,
     _sqlite,
     _sandbox,
     _shelves,

@@ -106,8 +106,8 @@ class Scheduler:
         needed = len(request.prompt) + request.max_tokens
         if needed > self.backend.context:
             return too_long(len(request.prompt), needed, self.backend.context)
-        if (stranger := max(request.prompt)) >= self.backend.vocabulary.size or (stranger := min(request.prompt)) < 0:
-            last = self.backend.vocabulary.size - 1
+        ids, last = np.asarray(request.prompt), self.backend.vocabulary.size - 1
+        if (stranger := int(ids.max())) > last or (stranger := int(ids.min())) < 0:
             return UsageError(f"the prompt has token {stranger}, but the model's tokens are 0 to {last}")
         if len(self.waiting) >= self._queue:
             return BusyError(f"{self._queue} requests are waiting already", hint="try again later")
@@ -271,12 +271,12 @@ class Scheduler:
         """Do what runs a request's own mask, callbacks or sampling; False if that failed, and the request with it."""
         try:
             act()
-        except Exception as error:  # the others are not to blame
+        except BaseException as error:  # a panic of llguidance's is one; the others are not to blame
             self._fail(sequence, error)
             return False
         return True
 
-    def _fail(self, sequence: Sequence, error: Exception) -> None:
+    def _fail(self, sequence: Sequence, error: BaseException) -> None:
         self.running.remove(sequence)
         self._prefixes.drop(self._slots.pop(sequence))
         sequence.future.set_exception(_told(error))
@@ -287,7 +287,7 @@ def _turn(sequence: Sequence) -> float:
     return sequence.arrived - PRIORITY_SECONDS * sequence.request.priority
 
 
-def _told(error: Exception) -> BridleError:
+def _told(error: BaseException) -> BridleError:
     """What a request's future says of an error: a stranger's is the cause of one of ours."""
     if isinstance(error, BridleError):
         return error
