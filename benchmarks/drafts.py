@@ -76,7 +76,7 @@ def main() -> None:
     recipe: Any = import_module("turns")
 
     sums = {"without drafts": Sum(), "with drafts": Sum()}
-    with open_engine(options.model, LlamaSettings(context=2048, cells=16384)) as engine:
+    with open_engine(options.model, LlamaSettings(context=2048)) as engine:
         card = read_card(COLT / "card.toml")
         ways = [
             (Model(cast("Engine", Way(engine, drafts=bool(drafts))), card), it)
