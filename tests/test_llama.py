@@ -257,7 +257,9 @@ def test_a_deterministic_engine_gives_bit_equal_scores(random_model: Path) -> No
             prompt = words.tokenize("The quick brown fox jumps over the lazy dog. " * 4, True)
 
             async def together() -> None:
-                others = [Request([*prompt[: 9 * n], 7], 5 * n, sampling=Sampling(1.0, seed=n)) for n in range(before)]
+                others = [
+                    Request([*prompt[: 9 * n], 7], 5 * n + 1, sampling=Sampling(1.0, seed=n)) for n in range(before)
+                ]
                 await asyncio.gather(*map(engine.generate, others))
                 backend.rows.clear()
                 await engine.generate(Request(prompt, 12, sampling=Sampling(1.0, seed=3)))
