@@ -403,3 +403,12 @@ def test_real_vocabularies_force_what_the_tokenizer_spells(data: DataSets, vocab
     assert words.text(forced) == '{"name":'
     if vocabulary != "phi-3":  # SentencePiece begins a text with a space
         laws.law_of_spelling(words, b"", forced)
+
+
+@pytest.mark.parametrize("depth", [150, 300, 1_000, 5_000])
+def test_a_schema_that_nests_too_deeply_is_refused(depth: int) -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    with pytest.raises(GrammarError, match=r"too deep|limit reached"):
+        form_of(schema).grammar()

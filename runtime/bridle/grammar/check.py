@@ -35,7 +35,10 @@ def checker(schema: Schema | bool) -> Callable[[JsonValue], None]:
     Raises:
         GrammarError: it is no valid JSON Schema, or refers to what it does not hold; where, and why.
     """
-    return check_of(dated(schema))
+    try:
+        return check_of(dated(schema))
+    except RecursionError:
+        raise GrammarError("the schema nests too deeply") from None
 
 
 class Parts:
