@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -50,6 +51,8 @@ def agents(
     sizes, console, binary = numbers(count), stderr(), ready(plot, server)
     if not sizes:
         raise UsageError("no number of agents is given", hint="such as --agents 1,8,32")
+    if peers and find_spec("guidance") is None:
+        raise UsageError("the peer of many agents is guidance, which is not installed", hint="pip install guidance")
     loads: list[tuple[str, Load]] = []
     with (
         open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
