@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -16,9 +15,9 @@ from pydantic import BaseModel
 
 from bridle.agent import Agent
 from bridle.bounds import Limits
-from bridle.catalogue import PLACE, Trust, catalogue
+from bridle.catalogue import catalogue
 from bridle.context import Context
-from bridle.errors import BridleError, SkillError, ToolError, UsageError
+from bridle.errors import BridleError, ToolError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.fork import fork
 from bridle.grammar.action import Actions, Call
@@ -32,7 +31,7 @@ from bridle.policy import Policy
 from bridle.replay import replay
 from bridle.route import route
 from bridle.run import Run
-from bridle.skill import read_skill, skill_from
+from bridle.skill import skill_from
 from bridle.tool import tool
 from crashes import Begun, Crash, Cut
 
@@ -442,57 +441,12 @@ def test_a_task_that_cannot_be_taken_back_is_not_tried_again(tmp_path: Path, jou
     assert result.answer == ("the critic objects; it is not tried again: nothing takes back pay / ['pay']")
 
 
-def _skill(folder: Path, name: str, code: str = "async def run(context):\n    return 'x'\n") -> Path:
-    folder.mkdir(parents=True)
-    (folder / "SKILL.md").write_text(f"---\nname: {name}\ndescription: It is a skill.\n---\n", encoding="utf-8")
-    (folder / "skill.py").write_text(code, encoding="utf-8")
-    return folder
-
-
-def test_what_a_link_leads_to_is_not_trusted_unseen(tmp_path: Path) -> None:
-    elsewhere = _skill(tmp_path / "elsewhere", "linked")
-    (tmp_path / PLACE).mkdir(parents=True)
-    os.symlink(elsewhere, tmp_path / PLACE / "linked")
-    trust = Trust(tmp_path / "trusted.json")
-    trust.give(tmp_path / PLACE)
-    assert catalogue(None, tmp_path, trust).find("linked").name == "linked"
-    (elsewhere / "skill.py").write_text("async def run(context):\n    return 'y'\n", encoding="utf-8")
-    assert catalogue(None, tmp_path, trust).untrusted
-
-
-def test_a_skill_that_changed_since_it_was_read_is_not_carried_out(tmp_path: Path) -> None:
-    skill = read_skill(_skill(tmp_path / "it", "it"))
-    (tmp_path / "it" / "skill.py").write_text("async def run(context):\n    return 'y'\n", encoding="utf-8")
-    with pytest.raises(SkillError, match="is not what it was"):
-        skill.load()
-
-
-@pytest.mark.parametrize("front", ["name: x\ndescription: 2026-13-45", "name: " + "[" * 5000])
-def test_front_matter_that_no_reader_takes_spoils_one_skill_alone(tmp_path: Path, front: str) -> None:
-    folder = tmp_path / PLACE / "bad"
-    folder.mkdir(parents=True)
-    (folder / "SKILL.md").write_text(f"---\n{front}\n---\n", encoding="utf-8")
-    assert list(catalogue(tmp_path).broken) == [folder]
-
-
-def test_a_new_skill_makes_nothing_else_trusted(bridle: Any) -> None:
-    _skill(Path(".agents") / "skills" / "evil", "evil")
-    assert "not trusted" in bridle("skills", "new", "mine").err
-    assert "not trusted" in bridle("skills", "list").err
-
-
 def test_where_no_skill_fits_none_is_found(tmp_path: Path, journal: Journal) -> None:
     async def work(context: Context) -> str:
         """Route to nothing."""
         return str((await route(context, [])).skill == "")
 
     assert agent(journal, tmp_path, work).run("go").answer == "True"
-
-
-def test_words_of_tools_are_no_markup(bridle: Any, tmp_path: Path) -> None:
-    folder = _skill(tmp_path / "sick", "sick", "async def run(context):\n    raise ValueError('[/etc] [red]')\n")
-    failed = bridle("run", "--skill", str(folder), "go")
-    assert (failed.code, "ValueError: [/etc] [red]" in failed.err) == (1, True)
 
 
 def test_a_front_end_is_told_which_call_it_is_asked_about(tmp_path: Path, journal: Journal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bridle.errors import SkillError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.inspection import inspect_skill
 from bridle.journal import Journal, StepTaken
+from bridle.skill import read_skill
 
 
 def put(top: Path, name: str, about: str = "It greets who comes in.", **files: str) -> Path:
@@ -146,3 +148,48 @@ def test_examples_that_are_none_are_told(wrong: str, tmp_path: Path) -> None:
     folder = put(tmp_path, "greet", examples_yaml=wrong)
     [found] = [it for it in inspect_skill(folder, []) if it.verdict == "bad"]
     assert "examples.yaml" in found.detail
+
+
+def _skill(folder: Path, name: str, code: str = "async def run(context):\n    return 'x'\n") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "SKILL.md").write_text(f"---\nname: {name}\ndescription: It is a skill.\n---\n", encoding="utf-8")
+    (folder / "skill.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+def test_what_a_link_leads_to_is_not_trusted_unseen(tmp_path: Path) -> None:
+    elsewhere = _skill(tmp_path / "elsewhere", "linked")
+    (tmp_path / PLACE).mkdir(parents=True)
+    os.symlink(elsewhere, tmp_path / PLACE / "linked")
+    trust = Trust(tmp_path / "trusted.json")
+    trust.give(tmp_path / PLACE)
+    assert catalogue(None, tmp_path, trust).find("linked").name == "linked"
+    (elsewhere / "skill.py").write_text("async def run(context):\n    return 'y'\n", encoding="utf-8")
+    assert catalogue(None, tmp_path, trust).untrusted
+
+
+def test_a_skill_that_changed_since_it_was_read_is_not_carried_out(tmp_path: Path) -> None:
+    skill = read_skill(_skill(tmp_path / "it", "it"))
+    (tmp_path / "it" / "skill.py").write_text("async def run(context):\n    return 'y'\n", encoding="utf-8")
+    with pytest.raises(SkillError, match="is not what it was"):
+        skill.load()
+
+
+@pytest.mark.parametrize("front", ["name: x\ndescription: 2026-13-45", "name: " + "[" * 5000])
+def test_front_matter_that_no_reader_takes_spoils_one_skill_alone(tmp_path: Path, front: str) -> None:
+    folder = tmp_path / PLACE / "bad"
+    folder.mkdir(parents=True)
+    (folder / "SKILL.md").write_text(f"---\n{front}\n---\n", encoding="utf-8")
+    assert list(catalogue(tmp_path).broken) == [folder]
+
+
+def test_a_new_skill_makes_nothing_else_trusted(bridle: Any) -> None:
+    _skill(Path(".agents") / "skills" / "evil", "evil")
+    assert "not trusted" in bridle("skills", "new", "mine").err
+    assert "not trusted" in bridle("skills", "list").err
+
+
+def test_words_of_tools_are_no_markup(bridle: Any, tmp_path: Path) -> None:
+    folder = _skill(tmp_path / "sick", "sick", "async def run(context):\n    raise ValueError('[/etc] [red]')\n")
+    failed = bridle("run", "--skill", str(folder), "go")
+    assert (failed.code, "ValueError: [/etc] [red]" in failed.err) == (1, True)
