@@ -441,13 +441,30 @@ async def _beside(engine: EngineThread, failing: Request, other: Request) -> tup
     return failed.message.partition("callback: ")[2], went_on.ids
 
 
-def test_masks_that_cannot_be_computed_together_are_computed_one_by_one(words: Vocabulary) -> None:
+class Panic(BaseException):
+    """As llguidance's are."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError, Panic])
+def test_masks_that_cannot_be_computed_together_are_computed_one_by_one(
+    words: Vocabulary, error: type[BaseException]
+) -> None:
     def together(masks: Sequence[Any], rows: Bits) -> None:
-        raise RuntimeError("not all of them")
+        raise error("not all of them")
 
     backend = ScriptedBackend(laws.random_script(words.size), words)
     generations = drain(backend, *(Request([9, 10 + n], 5, mask=Broken("", together)) for n in range(3)))
     assert [len(generation.tokens) for generation in generations] == [5, 5, 5]
+
+
+@pytest.mark.parametrize(("name", "value"), [("deadline", "soon"), ("session", []), ("stable", "x")])
+def test_a_request_that_makes_no_sense_fails_alone(words: Vocabulary, name: str, value: object) -> None:
+    with EngineThread(ScriptedBackend(laws.random_script(words.size), words)) as engine:
+        senseless = Request([9, 10], 4)
+        setattr(senseless, name, value)
+        with pytest.raises(EngineError, match="TypeError"):
+            asyncio.run(engine.generate(senseless))
+        assert len(asyncio.run(engine.generate(Request([40], 4))).tokens) == 4
 
 
 def test_a_prefix_that_cannot_be_had_fails_one_request(words: Vocabulary) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,8 @@ def was_kept(key: str) -> str | None:
 def keep(key: str) -> str:
     "Keep."
     (folder / "begun").touch()
-    time.sleep(1.5)
+    while not (folder / "go").exists():
+        time.sleep(0.02)
     with world.open("a") as file:
         file.write(key + chr(10))
     return "kept"
@@ -91,11 +94,15 @@ def worker(folder: Path, what: str) -> subprocess.Popen[str]:
     )
 
 
-def has_begun(folder: Path) -> None:
-    end = time.monotonic() + 30
-    while not (folder / "begun").exists():
+def until(so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not so():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def has_begun(folder: Path) -> None:
+    until((folder / "begun").exists)
 
 
 def test_a_run_that_is_under_way_is_not_taken_up_by_another_process(tmp_path: Path) -> None:
@@ -103,6 +110,7 @@ def test_a_run_that_is_under_way_is_not_taken_up_by_another_process(tmp_path: Pa
     has_begun(tmp_path)
     second = worker(tmp_path, "resume")
     assert "somebody is at work on the run" in second.communicate()[1]
+    (tmp_path / "go").touch()
     assert first.communicate()[0] == "done\n"
     assert (tmp_path / "world.txt").read_text() == "x\n"
     assert not list((tmp_path / "journal.db-runs").iterdir())
@@ -115,9 +123,33 @@ def test_of_two_who_take_up_a_killed_run_one_does(tmp_path: Path) -> None:
     killed.communicate()
     with Journal(tmp_path / "journal.db") as journal:
         assert not journal.held(journal.find("last"))
-    told = [it.communicate() for it in [worker(tmp_path, "resume") for _ in range(2)]]
+    both = [worker(tmp_path, "resume") for _ in range(2)]
+    until(lambda: any(it.poll() is not None for it in both))
+    (tmp_path / "go").touch()
+    told = [it.communicate() for it in both]
     assert sorted(out for out, _ in told) == ["", "done\n"]
     assert (tmp_path / "world.txt").read_text() == "x\n"
+
+
+def test_one_journal_by_two_names_has_one_lock(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with Journal(tmp_path / "journal.db") as journal:
+        (tmp_path / "b" / "other.db").symlink_to(tmp_path / "journal.db")
+        with Journal(tmp_path / "b" / "other.db") as other, journal.hold("r"):
+            assert other.held("r")
+
+
+def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.db") as journal:
+        with journal.hold("r"):
+            if not (child := os.fork()):
+                time.sleep(60)
+                os._exit(0)
+        try:
+            assert not journal.held("r")
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 def test_pruning_leaves_runs_that_somebody_is_at_work_on_or_can_take_up(bridle: Any) -> None:

@@ -173,7 +173,7 @@ def test_what_the_grammar_lets_be_trusted_passes_the_check(text: str, data: st.D
 
 LABEL = st.from_regex(r"[a-z0-9]{1,5}", fullmatch=True)
 ADDRESS = st.tuples(LABEL, st.lists(st.tuples(st.sampled_from(".@-_/:+"), LABEL), min_size=1, max_size=5)).map(
-    lambda it: it[0] + "".join(map("".join, it[1]))
+    lambda it: f"x9{it[0]}{''.join(map(''.join, it[1]))}"  # and so begins with no label
 )
 
 
@@ -539,7 +539,8 @@ def test_a_rule_may_say_that_it_is_held_after(tmp_path: Path, journal: Journal) 
     assert (done.status, done.calls) == (Status.DONE, ())
     assert "refused only after it was said" in str(told.verdict(send))
     both = policy(rule=[*({"tools": ["send"], "args": unsaid, "held": it} for it in ("after", "grammar"))])
-    assert both.verdict(send).narrowed(send.schema, []) is None
+    with pytest.raises(UsageError, match="cannot hold send"):
+        see_fits(both, [send])
     other = policy(rule=[{"tools": ["send"], "args": unsaid, "held": "after"},
                          {"tools": ["send"], "args": {"properties": {"text": {"not": {"pattern": "x"}}}}}])  # fmt: skip
     assert other.verdict(send).narrowed(send.schema, []) is None
@@ -613,8 +614,67 @@ def test_the_policy_in_the_readme_is_one(tmp_path: Path) -> None:
         ("open http://a.org/x?id=1", "http://a.org/x"),
         ("pay 12,000", "12"),
         ("pay 12,000", "000"),
+        ("mail o'brien@corp.com", "brien@corp.com"),
+        ("mail bob!x@corp.com", "x@corp.com"),
+        ("mail {bob}x@corp.com", "x@corp.com"),
+        ("open https://example.com/~bob", "https://example.com"),
+        ("open https://a.com/x;y=1", "https://a.com/x"),
+        ("read report~1.txt", "report"),
+        ("read budget,v2.txt", "v2.txt"),
+        ("mail jose\u0301@corp.com", "corp.com"),
+        ("दिल्ली", "दिल"),
     ],
 )
 def test_a_part_of_something_longer_was_not_said(said: str, value: str) -> None:
     assert not are_said(value, [said])
     assert not re.fullmatch((pattern_of((said,), whole=True) or "")[1:-1], value)
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("Mail bob@corp.com.", "bob@corp.com"),
+        ("Mail to:bob@corp.com", "bob@corp.com"),
+        ("mailto:bob@corp.com!", "bob@corp.com"),
+        ("Name:Ann", "Ann"),
+        ("ask Ann's boss (Bob), please", "Ann"),
+        ("ask Ann's boss (Bob), please", "Bob"),
+        ("ask Ann, Bob and Cy", "Bob and Cy"),
+        ('read "the plan.txt"', "the plan.txt"),
+        ("open http://a.org/x?id=1.", "http://a.org/x?id=1"),
+        ("tell #general and @zoë", "zoë"),
+        ("tell #general and @zoë", "#general"),
+    ],
+)
+def test_what_stands_whole_in_a_sentence_was_said(said: str, value: str) -> None:
+    assert are_said(value, [said])
+    assert re.fullmatch((pattern_of((said,), whole=True) or "")[1:-1], value)
+
+
+def test_signs_without_end_take_no_time() -> None:
+    start = time.perf_counter()
+    pattern_of(("-" * 1_500 + " | - | -" * 400,), whole=True)
+    assert numbers_in(["9" * 5_000]) == []
+    assert time.perf_counter() - start < 2
+
+
+def test_a_run_is_gone_on_with_under_the_policy_that_it_began_with(tmp_path: Path, journal: Journal) -> None:
+    """Also where it would not be begun under it."""
+    args = {"properties": {"text": {"pattern": "^(?!.*secret)"}}}
+    rule = {"tools": ["send"], "then": "ask", "args": args}
+
+    async def work(context: Context) -> str:
+        """Send."""
+        return (await context.call("send", to="Bo", text="hi")).text
+
+    def one(rule: dict[str, Any]) -> Agent:
+        settings = StepSettings(thinking=None, policy=policy(rule=[rule]))
+        skill = skill_from(work, name="works")
+        return Agent(
+            scripted_model([]), workspace=tmp_path, journal=journal, tools=[send], skill=skill, settings=settings
+        )
+
+    with pytest.raises(UsageError, match="cannot hold send"):
+        one(rule).run("go")
+    waiting = one({**rule, "held": "after"}).run("go")
+    assert one(rule).resume(waiting.id, "yes").status is Status.DONE

@@ -20,8 +20,9 @@ _IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 _INSTEAD = "say it as an enum, as a bound, or as a pattern without look-around; or deny the tool"
 
 
-def see_fits(policy: Policy, tools: Sequence[Tool], syntax: Literal["json", "xml"] = "json") -> None:
-    """See that rules name arguments that their tools have, and forbid nothing that a grammar cannot.
+def see_fits(policy: Policy, tools: Sequence[Tool], syntax: Literal["json", "xml"] = "json", skill: str = "") -> None:
+    """See that rules name arguments that their tools have, and forbid nothing that a grammar cannot; where a tool is
+    denied to the skill, or a rule is for others, that does not matter.
 
     Raises:
         UsageError: one does not; which, and what to say instead.
@@ -31,7 +32,7 @@ def see_fits(policy: Policy, tools: Sequence[Tool], syntax: Literal["json", "xml
         if len(named) == len(rule.tools) and (why := next(_unknown(rule, named), "")):
             raise UsageError(f"rule {number} of the policy does not fit {', '.join(rule.tools)}: {why}")
         for tool in tools:
-            if _about(rule, tool) and (where := _unheld(rule, tool, syntax)):
+            if _holds(policy, rule, tool, skill) and (where := _unheld(rule, tool, syntax)):
                 raise UsageError(
                     f"rule {number} of the policy cannot hold {tool.name}: no {syntax.upper()} grammar has {where}",
                     hint=f'{_INSTEAD}; or add held = "after": then it may be said, and is refused',
@@ -54,6 +55,13 @@ def _named(policy: Policy, known: Collection[str], kind: Literal["tool", "skill"
         if not any(fnmatchcase(it, name) for it in known):
             like = get_close_matches(name, known, 1, 0.5)
             yield f"nothing here is called {name}" + (f"; the nearest {kind} is {like[0]}" if like else "")
+
+
+def _holds(policy: Policy, rule: Rule, tool: Tool, skill: str) -> bool:
+    """Whether a rule may come to hold a call of a tool by a skill, which nothing else denies."""
+    verdict = policy.verdict(tool, skill)
+    open_to = not (skill and rule.skills) or any(fnmatchcase(skill, it) for it in rule.skills)
+    return open_to and _about(rule, tool) and verdict.word != "deny" and verdict.calls != 0
 
 
 def _about(rule: Rule, tool: Tool) -> bool:

@@ -24,7 +24,7 @@ _SAID = """
     type enum const properties patternProperties additionalProperties required propertyNames minProperties maxProperties
     unevaluatedProperties dependentRequired dependentSchemas items prefixItems minItems maxItems uniqueItems contains
     minContains maxContains unevaluatedItems minLength maxLength pattern format minimum maximum exclusiveMinimum
-    exclusiveMaximum multipleOf anyOf allOf oneOf not if then else $ref $defs
+    exclusiveMaximum multipleOf anyOf allOf oneOf not if then else
     $comment title description default examples deprecated
 """
 KEYWORDS = frozenset(_SAID.split())

@@ -46,7 +46,7 @@ from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema, without
 from bridle.grammar.observed import NOTHING, Results, read_path, values_at
 from bridle.grammar.span import apart
-from bridle.narrowing import see_meant, spelled, unheld
+from bridle.narrowing import see_meant, spelled
 from bridle.tool import Effect, Tool
 from bridle.trust import are_said, held_to_words
 
@@ -285,10 +285,7 @@ class Verdict:
         if self.narrowings:
             needed: JsonValue = [name for name, spec in properties.items() if not self._allows_default(name, spec)]
             firm = [it for it in self.narrowings if it not in self.later]
-            before = {"allOf": cast("JsonValue", [held, *self.later])}
             held = {"allOf": cast("JsonValue", [held, *self.later, *map(spelled, firm), {"required": needed}])}
-            if unheld(before, held):
-                return None
         try:
             hold(apart(held)[0])  # as `Actions` does, so that it is found out once
         except GrammarError:  # nothing fits: no number was said, or the rules leave none

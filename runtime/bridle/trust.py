@@ -10,19 +10,28 @@ from pydantic import JsonValue
 
 from bridle.grammar.hold import NUMBER_LIMIT
 from bridle.grammar.keywords import Schema
-from bridle.grammar.span import MARK, is_cut, pattern_of
+from bridle.grammar.span import MARK, bounds, pattern_of
 
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
+_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?")
+_FIGURE = re.compile(r"(?<![\w\-.,:/'’\u00a0\u202f])[\d\-.,:/'’\u00a0\u202f]*\d")
+"""A number with all figures that belong to it: a date, a time, thousands set apart."""
 
 
 def numbers_in(texts: Sequence[str]) -> list[int | float]:
-    """The numbers in some texts that are no part of something longer, and survive a double.
+    """The numbers in some texts that are no part of something longer, and survive a double; both ends of `3-5`.
 
-    >>> numbers_in(["Pay 12.50 by 2026-05-01 at 10:30, -3 in 2.0 parts."])
-    [12.5, -3, 2]
+    >>> numbers_in(["Pay 12.50 by 2026-05-01 at 10:30, -3 in 2.0 parts, $5/month, 1'000, A-17, 7-9 km."])
+    [12.5, -3, 2, 5, 7, 9]
     """
-    found = (_number(it[0]) for text in texts for it in _NUMBER.finditer(text) if not is_cut(text, *it.span()))
+    figures = (part for text in texts for it in _FIGURE.finditer(text) for part in _ends(it[0]))
+    found = (_number(it) for it in figures if _NUMBER.fullmatch(it))
     return [it for it in dict.fromkeys(found) if abs(it) <= NUMBER_LIMIT]
+
+
+def _ends(figure: str) -> Sequence[str]:
+    """Of a range from one number to another both; what is none, as it is."""
+    ends = figure.split("-")
+    return ends if len(ends) == 2 and all(ends) else [figure]
 
 
 def _number(text: str) -> int | float:
@@ -58,9 +67,10 @@ def _said(value: JsonValue, texts: Sequence[str]) -> bool:
 
 
 def _stands(wanted: str, text: str) -> bool:
+    begins, ends = bounds(text)
     place = text.find(wanted)
     while place >= 0:
-        if not is_cut(text, place, place + len(wanted)):
+        if place in begins and place + len(wanted) in ends:
             return True
         place = text.find(wanted, place + 1)
     return False

@@ -39,7 +39,7 @@ def resume(
 
     with Journal(settings().journal) as journal:
         found = journal.find(run)
-        started = beginning(found, journal.events(found))
+        started = beginning(found, journal.events(found, 1))
         with _agent(journal, started, model, planner, device, max_steps, as_json=as_json) as agent:
             result = agent.resume(found, answer)
     end(result, as_json=as_json)
@@ -62,7 +62,7 @@ def replay(
         for name in names:
             try:
                 wrong[name] = over(journal, name, tools=TOOLBOX, catalogue=known_skills())
-            except (Astray, JournalError) as error:
+            except (Astray, JournalError, UsageError) as error:
                 wrong[name] = error.message
     if told := "; ".join(f"{name}: {why}" for name, why in wrong.items() if why):
         raise JournalError(f"not as it was: {told}")
@@ -110,7 +110,7 @@ def fork(
         changes[name] = value
     with Journal(settings().journal) as journal:
         found = journal.find(run)
-        started = beginning(found, journal.events(found))
+        started = beginning(found, journal.events(found, 1))
         with _agent(
             journal, started, changes.get(Change.MODEL, model), planner, device, max_steps, as_json=as_json
         ) as agent:
@@ -151,7 +151,7 @@ def again_taken(names: Sequence[str], model: str | None, device: str | None) -> 
 
     parted, others = list[str](), list[str]()
     with Journal(settings().journal) as journal:
-        runs = {name: beginning(name, journal.events(name)) for name in names}
+        runs = {name: beginning(name, journal.events(name, 1)) for name in names}
         for deterministic in (True, False):
             mine = {name: it for name, it in runs.items() if it.deterministic is deterministic}
             if not mine:

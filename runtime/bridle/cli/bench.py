@@ -122,7 +122,11 @@ def decode(
             table.add_row(str(it.size), *figures)
         print_table(table)
     if others:
-        stdout().print(peers_table(others))
+        print_table(peers_table(others))
+        for it in others:
+            if it.problem:
+                told = f"{it.name}, {it.tasks} done: {' '.join(it.problem.split())}"
+                stdout().print(told, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def measure_peers(
@@ -144,19 +148,18 @@ def peers_table(results: Sequence[peers_module.Result]) -> Table:
     """Engines, the fastest first."""
     from rich.table import Table
 
-    most = max(it.tasks for it in results)
-    table = Table(title=f"the same {'calls' if most > 1 else 'call'} by other engines", **PLAIN)
+    calls = "calls" if max(it.tasks for it in results) > 1 else "call"
+    table = Table(title=f"the same {calls} by other engines", **PLAIN)
     for column in ("engine", "version"):
         table.add_column(column, no_wrap=True)
     for column in ("s/step", "ms/token", "tokens", "whole", "of Bridle's time"):
         table.add_column(column, justify="right")
     for it in sorted(results, key=lambda it: (not it.tasks, it.ratio)):
         if not it.tasks:
-            table.add_row(it.name, it.version, "", "", "", "", it.problem, style="dim")
+            table.add_row(it.name, it.version, *"–––––", style="dim")
             continue
         figures = (f"{it.seconds_per_step:.3f}", f"{it.ms_per_token:.2f}", f"{it.tokens:.0f}", f"{it.whole:.0%}")
-        missing = f", {most - it.tasks} not done: {it.problem}" if it.tasks < most else ""
-        table.add_row(it.name, it.version, *figures, f"{it.ratio:.2f} x{missing}")
+        table.add_row(it.name, it.version, *figures, f"{it.ratio:.2f} x")
     return table
 
 

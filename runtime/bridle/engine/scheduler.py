@@ -72,6 +72,7 @@ class Scheduler:
             if (refusal := self._refusal(sequence.request)) is not None:
                 raise refusal
             sequence.make_room()
+            sequence.check(time.monotonic())
             insort(self.waiting, sequence, key=_turn)
         except Exception as error:
             sequence.future.set_exception(_told(error))
@@ -99,6 +100,7 @@ class Scheduler:
         self.waiting.clear()
 
     def _refusal(self, request: Request) -> BridleError | None:
+        hash(request.session)
         if not request.prompt:
             return EngineError("an empty prompt cannot be continued")
         if request.max_tokens < 1:
@@ -135,9 +137,9 @@ class Scheduler:
             cells = len(request.prompt) + request.max_tokens
             try:
                 slot = self._prefixes.acquire(sequence.tokens, request.session, cells, request.stable)
-            except EngineError as error:
+            except BaseException as error:
                 self.waiting.remove(sequence)
-                sequence.future.set_exception(error)
+                sequence.future.set_exception(_told(error))
                 continue
             if slot is None:
                 break
@@ -246,7 +248,7 @@ class Scheduler:
             if len(members) > 1:
                 start = time.perf_counter()
                 rows = allocate(self.backend.vocabulary.size, len(members))
-                with suppress(Exception):  # whose it was shows when each fills its own
+                with suppress(BaseException):  # whose it was shows when each fills its own
                     together([mask for _, mask in members], rows)
                     seconds = time.perf_counter() - start
                     for (sequence, _), row in zip(members, rows, strict=True):

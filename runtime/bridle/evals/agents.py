@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import takewhile
+from math import ceil
 from random import Random
 from typing import Any
 
@@ -176,7 +177,7 @@ async def measure_turns(
         tokens_per_second=sum(turn.output for turn in turns) / seconds,
         steps_per_second=len(took) / seconds,
         step_p50=statistics.median(took),
-        step_p95=sorted(took)[int(0.95 * (len(took) - 1))],
+        step_p95=sorted(took)[ceil(0.95 * len(took)) - 1],
         first_token_p50=statistics.median(first),
         reused_share=sum(turn.reused for turn in turns) / sum(len(turn.prompt) for turn in turns),
         read_per_new=sum(read) / sum(new) if new else None,

@@ -7,17 +7,19 @@ keeps to the words of the schema.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from pydantic import JsonValue
 
 from bridle.grammar.keywords import ANNOTATIONS, rebuild
 
-_PLAIN = r"((?:[\w/@ ,;:=-]|\\[./\-])+)"
+_PLAIN = r"((?:[\w/@ ,;:=-]|\\[./\-]){1,200})"
 _AHEAD = re.compile(rf"\^\(\?!{_PLAIN}\)([^|]*)", re.ASCII)
 _BEGINS = re.compile(rf"\^{_PLAIN}", re.ASCII)
 _REST = r"[\s\S]*"
+LONGEST = 200
+"""Characters of a word that is told from others one by one."""
 
 
 def without_not(schema: JsonValue) -> JsonValue:
@@ -45,14 +47,18 @@ def without_not(schema: JsonValue) -> JsonValue:
     return node
 
 
+def _are_words(words: Sequence[JsonValue]) -> bool:
+    return bool(words) and all(isinstance(it, str) and len(it) <= LONGEST for it in words)
+
+
 def _others(refused: JsonValue) -> JsonValue | None:
     """What is left where a schema is refused that lists strings, or says how they begin; None for any other."""
     if not isinstance(refused, dict):
         return None
     match {key: it for key, it in refused.items() if key not in ANNOTATIONS}:
-        case {"const": str(word), **rest} if not rest:
+        case {"const": str(word), **rest} if not rest and _are_words([word]):
             return {"pattern": _other([word], whole=True)}
-        case {"enum": [*words], **rest} if not rest and words and all(isinstance(it, str) for it in words):
+        case {"enum": [*words], **rest} if not rest and _are_words(words):
             return {"pattern": _other(cast("list[str]", words), whole=True)}
         case {"pattern": str(pattern), **rest} if not rest and (begins := _BEGINS.fullmatch(pattern)):
             return {"type": "string", "pattern": _other([_text(begins[1])], whole=False)}

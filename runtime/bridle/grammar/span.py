@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias, cast
@@ -31,10 +31,16 @@ PIECES = 10
 """and letters' runs and signs of each of them."""
 _SAYS = {"enum", "const", "pattern", "format", MARK}
 _PIECES = re.compile(r"\w+|[^\w\s]")
-_CONTINUED = re.compile(r"[.@\-_/:\\+?&=#%]*[^\W_]|(?<=\d),\d")
-"""What goes on with an address, a host, a path, a number or a name that ends there (or backwards, begins there),"""
-_ROOTED = re.compile(r"[/\\~]")
-"""and what stands before a path that begins there."""
+_OPENS = frozenset("\"'“”‘’„«»([{<*`#@")
+"""What a word may be put behind,"""
+_CLOSES = frozenset("\"'“”‘’«»)]}>*`.,;:!?…")
+"""and before; all else that no blank parts from it belongs to it: an address, a path, a number, a name."""
+_LABEL = re.compile(
+    r"(?:to|b?cc|from|mailto|e?-?mail|name|tel|phone|path|file|url|link|account|iban|id|host):(?=[^\s/\\])",
+    re.IGNORECASE,
+)
+"""What may stand before a value without a blank."""
+_WHOSE = re.compile(r"['’]s\Z")
 _SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/]")
 
 
@@ -175,40 +181,53 @@ def pattern_of(texts: tuple[str, ...], *, whole: bool = False) -> str | None:
     return ""
 
 
-def is_cut(text: str, start: int, end: int) -> bool:
-    """Whether what stands at a place is a part of a longer address, path, number or name.
+def bounds(text: str) -> tuple[set[int], set[int]]:
+    """Where something whole may begin and end in a text: at blanks, but for signs around words, and behind a label.
 
-    >>> [is_cut("to bob@corp.com.au.", 3, end) for end in (15, 18, 19)]
-    [True, False, False]
+    >>> begins, ends = bounds("Mail to:bob@corp.com.au, or Ann's.")
+    >>> sorted(begins), sorted(ends)
+    ([0, 5, 8, 25, 28], [4, 7, 23, 24, 27, 31, 33, 34])
     """
-    return bool(_CONTINUED.match(text, end)) or _is_begun(text[::-1], len(text) - start)
-
-
-def _is_begun(backwards: str, place: int) -> bool:
-    """Whether something longer has begun before a place, by the text read backwards."""
-    return bool(_ROOTED.match(backwards, place) or _CONTINUED.match(backwards, place))
+    begins, ends = set[int](), set[int]()
+    for run in re.finditer(r"\S+", text):
+        start, end = run.span()
+        begins.add(start)
+        ends.add(end)
+        while start < end and text[start] in _OPENS:
+            start += 1
+            begins.add(start)
+        while end > start and text[end - 1] in _CLOSES:
+            end -= 1
+            ends.add(end)
+        if (whose := _WHOSE.search(text, start, end)) is not None:
+            ends.add(whose.start())
+        if (label := _LABEL.match(text, start, end)) is not None:
+            begins.add(label.end())
+            ends.add(label.end() - 1)
+    return begins, ends
 
 
 def _spans(text: str, most: int, *, whole: bool) -> list[str]:
     """By each place where a span may begin: that piece, and the pieces after it as long as they go on."""
-    pieces, backwards = list(_PIECES.finditer(text)), text[::-1]
-    found = list[str]()
+    pieces, found = list(_PIECES.finditer(text)), list[str]()
+    begins, ends = bounds(text) if whole else (None, None)
     for start, first in enumerate(pieces):
         attached = start + 1 < len(pieces) and pieces[start + 1].start() == first.end()
         if not (first[0][0].isalnum() or first[0][0] == "_" or attached):
             continue
-        if whole and _is_begun(backwards, len(text) - first.start()):
+        if begins is not None and first.start() not in begins:
             continue
-        span = _span(text, pieces[start : _end(pieces, start, most)], whole=whole)
+        span = _span(pieces[start : _end(pieces, start, most)], ends)
         found += [] if span is None else [span]
     return found
 
 
-def _span(text: str, pieces: Sequence[re.Match[str]], *, whole: bool) -> str | None:
-    """The first of some pieces, with as many of the others as may be; None where it may end behind none of them."""
+def _span(pieces: Sequence[re.Match[str]], ends: Collection[int] | None) -> str | None:
+    """The first of some pieces, with as many of the others as may be; None where it may end behind none of them, as
+    `ends` has it, or anywhere."""
     rest: str | None = None
     for number, piece in reversed(list(enumerate(pieces))):
-        if not (whole and _CONTINUED.match(text, piece.end())):
+        if ends is None or piece.end() in ends:
             rest = f"(?:{rest})?" if rest else ""
         if rest is not None:
             blank = " " if number and piece.start() > pieces[number - 1].end() else ""

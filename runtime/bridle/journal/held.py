@@ -8,6 +8,19 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_HELD = set[int]()
+"""The locks of this process, by their files."""
+
+
+def _let_go() -> None:
+    """A forked child is not who works on its parent's runs: the lock would outlast the parent in it."""
+    for file in _HELD:
+        os.close(file)
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 @contextmanager
 def alone(path: Path) -> Generator[bool]:
@@ -19,12 +32,15 @@ def alone(path: Path) -> Generator[bool]:
     if (file := _lock(path)) is None:
         yield False
         return
+    _HELD.add(file)
     try:
         yield True
     finally:
-        with suppress(OSError):
-            path.unlink()  # before the lock ends: whoever has opened it meanwhile finds that it is gone
-        os.close(file)
+        if file in _HELD:
+            with suppress(OSError):
+                path.unlink()  # before the lock ends: whoever has opened it meanwhile finds that it is gone
+            _HELD.discard(file)
+            os.close(file)
 
 
 def _lock(path: Path) -> int | None:

@@ -77,6 +77,10 @@ class Past:
             if again and isinstance(event.body, RunEnded):
                 self._forget_failure(event.body.reason)
 
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self._until)
+
     def _forget_failure(self, reason: str) -> None:
         failed = [it.path for it in self._told.values() if isinstance(it, StepFailed) and it.reason == reason]
         if failed:

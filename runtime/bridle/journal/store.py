@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import apsw
@@ -153,7 +153,8 @@ class Journal:
         return False
 
     def _lock_of(self, run: str) -> Path:
-        return self.path.with_name(f"{self.path.name}-runs") / f"{run}.lock"
+        path = self.path.resolve()  # as SQLite follows links
+        return path.with_name(f"{path.name}-runs") / f"{Path(run).name}.lock"
 
     def sound(self, run: str) -> list[Event]:
         """All events of a run, which are as they were written.
@@ -161,22 +162,20 @@ class Journal:
         Raises:
             JournalError: they are not; what is wrong.
         """
-        if why := self.verify(run):
+        rows = self._whole(run)
+        if why := _wrong(run, rows):
             raise JournalError(f"the run {run} is not as it was written: {why}", hint="nothing is done upon its word")
-        return self.events(run)
+        return [_event(run, *row[:5]) for row in rows]
 
-    def events(self, run: str) -> list[Event]:
-        """All events of a run, in order.
+    def events(self, run: str, most: int = -1) -> list[Event]:
+        """All events of a run, in order, or the first of them.
 
         Raises:
             JournalError: an event cannot be read.
         """
+        query = "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number LIMIT ?"
         with self._writing(f"the journal {self.path} cannot be read"):
-            rows = list(
-                self._db.execute(
-                    "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number", (run,)
-                )
-            )
+            rows = list(self._db.execute(query, (run, most)))
         return [_event(run, *row) for row in rows]
 
     def runs(self, limit: int = 50) -> list[RunSummary]:
@@ -261,16 +260,11 @@ class Journal:
 
     def verify(self, run: str) -> str:
         """What is wrong with a run's chain, naming the event; the empty string if nothing is."""
-        previous = GENESIS
+        return _wrong(run, self._whole(run))
+
+    def _whole(self, run: str) -> list[tuple[Any, ...]]:
         with self._writing(f"the journal {self.path} cannot be read"):
-            rows = list(self._db.execute(WHOLE, (run,)))
-        for place, (number, at, body, before, own, same) in enumerate(rows, 1):
-            if number != place:
-                return f"event {place} is missing"
-            if not same or before != previous or own != chain(run, place, str(at), str(body), str(before)):
-                return f"event {place} was changed"
-            previous = str(own)
-        return ""
+            return list(self._db.execute(WHOLE, (run,)))
 
     def _head(self, run: str) -> tuple[int, str]:
         if run not in self._heads:
@@ -320,6 +314,17 @@ def _open(path: Path) -> apsw.Connection:
         if cast("int", db.pragma("user_version")) != VERSION:
             raise
     return db
+
+
+def _wrong(run: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    previous = GENESIS
+    for place, (number, at, body, before, own, same) in enumerate(rows, 1):
+        if number != place:
+            return f"event {place} is missing"
+        if not same or before != previous or own != chain(run, place, str(at), str(body), str(before)):
+            return f"event {place} was changed"
+        previous = str(own)
+    return ""
 
 
 def _event(run: str, number: object, at: object, body: object, previous: object, own: object) -> Event:
