@@ -86,7 +86,8 @@ def main() -> None:
             list(recipe.cases(recipe.World(), options.cases, options.seed)), console=Console(stderr=True)
         ):
             step: Step[Any] = Step(case.messages, case.form, ways[0][0].thinking, max_tokens=256, retries=0)
-            asyncio.run(take(step, ways[0][0]))  # reads the prompt
+            for model, _ in ways:  # reads the prompt, and compiles the form for each
+                asyncio.run(take(step, model))
             for model, it in ways:
                 start = time.perf_counter()
                 outcome = asyncio.run(take(step, model))
