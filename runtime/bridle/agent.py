@@ -329,34 +329,19 @@ class Agent:
         *,
         undone: bool = False,
     ) -> Run:
-        seconds = context.bounds.seconds
+        bounds, recorder = context.bounds, context.course.recorder
         if status is Status.BUDGET:
-            answer = f"Not finished: {reason}. {context.bounds.so_far()}"
-        pending = question.pending if isinstance(question, Question) else None
+            answer = f"Not finished: {reason}. {bounds.so_far()}"
         ended = RunEnded(
             status=status,
             answer=answer,
             question=question,
-            pending=pending,
+            pending=question.pending if isinstance(question, Question) else None,
             reason=reason,
             undone=undone,
-            steps=context.bounds.steps,
-            tokens=told(context.bounds.usage),
-            seconds=round(seconds, 6),
+            steps=bounds.steps,
+            tokens=told(bounds.usage),
+            seconds=round(bounds.seconds, 6),
         )
-        context.course.recorder.event(ended)
-        return Run(
-            id=context.course.recorder.run,
-            status=status,
-            answer=answer,
-            question=question,
-            pending=pending,
-            reason=reason,
-            skill=self.skill.name,
-            model=self.model.name,
-            steps=context.bounds.steps,
-            calls=tuple(context.bounds.calls),
-            tokens=told(context.bounds.usage),
-            seconds=seconds,
-            messages=tuple(context.messages),
-        )
+        recorder.event(ended)
+        return Run.of(recorder.run, ended, self.skill.name, self.model.name, bounds.calls, context.messages)

@@ -59,7 +59,7 @@ class Context(Conversation):
         if self.bounds.scope is not None and not self.sources:  # chosen while nothing was read that could choose it
             self.bounds.scope |= {it.name for it in own}
         self.tools = [it for it in offered.values() if skill.allows(it.name) and (tools is None or it.name in tools)]
-        if not self.course.past:  # what was begun under a policy is gone on with under it
+        if not self.course.past.begun:  # what was begun under a policy is gone on with under it
             see_fits(self.course.settings.policy, self.tools, self.course.settings.format, skill.name)
         self.skill, self.instructions, self.shots = skill.name, skill.instructions, skill.shots()
         if why := skill.unfit(self):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Self, cast
 
 from pydantic import JsonValue
 
 from bridle.bounds import CallMade
-from bridle.journal import Pending, Status, Tokens
+from bridle.journal import Pending, RunEnded, Status, Tokens
 from bridle.prompt import Message
 
 
@@ -32,6 +33,33 @@ class Run:
     """The call that the question is about, if it is about one."""
     messages: tuple[Message, ...] = field(repr=False, default=())
     """The conversation, to go on with."""
+
+    @classmethod
+    def of(
+        cls,
+        run: str,
+        ended: RunEnded,
+        skill: str,
+        model: str,
+        calls: Sequence[CallMade] = (),
+        messages: Sequence[Message] = (),
+    ) -> Self:
+        """What the end of a run says, with what it does not."""
+        return cls(
+            id=run,
+            status=ended.status,
+            answer=ended.answer,
+            question=ended.question,
+            pending=ended.pending,
+            reason=ended.reason,
+            skill=skill,
+            model=model,
+            steps=ended.steps,
+            calls=tuple(calls),
+            tokens=ended.tokens,
+            seconds=ended.seconds,
+            messages=tuple(messages),
+        )
 
     def as_json(self) -> dict[str, JsonValue]:
         """The run as `bridle run --json` prints it."""

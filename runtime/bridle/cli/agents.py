@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bridle.cli.bench import PeersOption, PlotOption, ServerOption, numbers, ready
+from bridle.cli.bench import PeersOption, PlotOption, ServerOption, measured, numbers, ready
 from bridle.cli.common import (
     PLAIN,
     DeviceOption,
     JsonOption,
     ModelOption,
-    open_model,
     print_json,
     print_table,
     settings,
-    stderr,
 )
 from bridle.errors import UsageError
 
@@ -46,18 +44,14 @@ def agents(
 ) -> None:
     """Time agents that work at once on one model, each with a history of its own."""
     from bridle.evals import agents as benchmark
-    from bridle.evals.drive import CONTEXT
 
-    sizes, console, binary = numbers(count), stderr(), ready(plot, server)
+    sizes, binary = numbers(count), ready(plot, server)
     if not sizes:
         raise UsageError("no number of agents is given", hint="such as --agents 1,8,32")
     if peers and find_spec("guidance") is None:
         raise UsageError("the peer of many agents is guidance, which is not installed", hint="pip install guidance")
     loads: list[tuple[str, Load]] = []
-    with (
-        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
-        console.status("measuring") as status,
-    ):
+    with measured(model, device, sizes, quiet=as_json) as (loaded, status):
         asyncio.run(benchmark.measure(loaded, max(sizes), 1))  # to warm up
         for number, size in enumerate(sizes, 1):
             status.update(f"measuring {size} agents")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -23,9 +24,10 @@ from bridle.cli.common import (
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from pydantic import JsonValue
+    from rich.status import Status
     from rich.table import Table
 
     from bridle.evals import peers as peers_module
@@ -67,15 +69,11 @@ def decode(
     from rich.table import Table
 
     from bridle.evals import decode as benchmark
-    from bridle.evals.drive import CONTEXT
     from bridle.evals.tasks import FLIGHT, read_tasks
 
-    sizes, console, binary = numbers(batch), stderr(), ready(plot, server)
+    sizes, binary = numbers(batch), ready(plot, server)
     tasks = read_tasks(calls, limit) if calls is not None else [FLIGHT]
-    with (
-        open_model(model, device, quiet=as_json, slots=max([4, *sizes]), context=CONTEXT) as loaded,
-        console.status("measuring") as status,
-    ):
+    with measured(model, device, sizes, quiet=as_json) as (loaded, status):
 
         def on_round(number: int, of: int) -> None:
             status.update(f"measuring, round {number + 1} of {of}")
@@ -127,6 +125,20 @@ def decode(
             if it.problem:
                 told = f"{it.name}, {it.tasks} done: {' '.join(it.problem.split())}"
                 stdout().print(told, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def measured(
+    model: str | None, device: str | None, sizes: Sequence[int], *, quiet: bool
+) -> Generator[tuple[Model, Status]]:
+    """A model that serves so many at once, and the line that says what is being measured."""
+    from bridle.evals.drive import CONTEXT
+
+    with (
+        open_model(model, device, quiet=quiet, slots=max([4, *sizes]), context=CONTEXT) as loaded,
+        stderr().status("measuring") as status,
+    ):
+        yield loaded, status
 
 
 def measure_peers(

@@ -10,7 +10,11 @@ from bridle.cli.again import RunArgument
 from bridle.cli.common import JsonOption, print_json, settings, stderr, stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pydantic import JsonValue
+
+    from bridle.journal import Event, Journal
 
 SPANS = 500
 """Spans sent at once."""
@@ -26,14 +30,16 @@ def stats(
     from rich.markup import escape
     from rich.table import Table
 
-    from bridle.journal import Journal, Status
+    from bridle.journal import Journal
     from bridle.observe.stats import tally
 
     with Journal(settings().journal) as journal:
         runs = journal.runs(limit)
-        found = tally((journal.events(it.run) for it in runs if it.status is not Status.DAMAGED), by)
-    if damaged := sum(it.status is Status.DAMAGED for it in runs):
-        stderr().print(f"{damaged} runs cannot be read, and do not count (bridle runs list)")
+        damaged = list[str]()
+        found = tally(_read(journal, [it.run for it in runs], damaged), by)
+    if damaged:
+        some = ", ".join(damaged[:3])
+        stderr().print(f"{len(damaged)} runs cannot be read, and do not count, such as {some} (bridle runs verify)")
     figures = {name: it.as_json() for name, it in found.items()}
     if as_json:
         print_json(cast("dict[str, JsonValue]", figures))
@@ -53,6 +59,16 @@ def stats(
         rest = [f"{it[key]:g}" if key in it else "" for key in ("steps_median", "tokens_median")] if runs else []
         table.add_row(escape(name[:60]), str(it["count"]), good, *times, *rest)
     stdout().print(table)
+
+
+def _read(journal: Journal, runs: Sequence[str], damaged: list[str]) -> Iterator[Sequence[Event]]:
+    from bridle.errors import JournalError
+
+    for run in runs:
+        try:
+            yield journal.events(run)
+        except JournalError:
+            damaged.append(run)
 
 
 def why(

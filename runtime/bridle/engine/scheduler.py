@@ -100,7 +100,7 @@ class Scheduler:
         self.waiting.clear()
 
     def _refusal(self, request: Request) -> BridleError | None:
-        hash(request.session)
+        hash(request.session)  # raises here, where only this request fails of it
         if not request.prompt:
             return EngineError("an empty prompt cannot be continued")
         if request.max_tokens < 1:

@@ -77,7 +77,8 @@ class Past:
             if again and isinstance(event.body, RunEnded):
                 self._forget_failure(event.body.reason)
 
-    def __bool__(self) -> bool:
+    @property
+    def begun(self) -> bool:
         """Whether there is anything."""
         return bool(self._until)
 

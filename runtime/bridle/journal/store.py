@@ -1,4 +1,4 @@
-"""The journal's file: append-only SQLite in WAL mode, through apsw, which carries a SQLite of its own.
+"""The journal: events by run, appended to one file.
 
 Model steps are committed with `synchronous=NORMAL` (they survive a killed process), what precedes an effect with
 `FULL` (it survives a power cut). One `Journal` may be used from several threads, one file by several processes.
@@ -10,7 +10,6 @@ Model steps are committed with `synchronous=NORMAL` (they survive a killed proce
 from __future__ import annotations
 
 import secrets
-import shutil
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,23 +17,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote
 
 import apsw
 
 from bridle.errors import JournalError, UsageError
 from bridle.journal.chain import GENESIS, Event, chain, read_body, write_body
 from bridle.journal.event import Body, Kept
+from bridle.journal.file import open_file, remedy
 from bridle.journal.held import alone
 from bridle.journal.whole import RunEnded, RunStarted, Status
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS event (
-    run TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
-    previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run, number)
-);
-CREATE INDEX IF NOT EXISTS event_rare ON event (kind, run) WHERE kind IN ('run.started', 'run.ended', 'kept');
-"""
 LATEST = """
 SELECT {} FROM event WHERE kind = 'kept' AND body ->> 'layer' = 'global' AND body ->> 'name' = ?
   AND NOT (body ->> 'read') ORDER BY at DESC, run DESC, number DESC LIMIT 1
@@ -45,9 +37,6 @@ SELECT number, at, body, previous, hash, CASE WHEN json_valid(body) THEN kind IS
   FROM event WHERE run = ? ORDER BY number
 """
 """All of a run, each event with whether its kind is that of its body, which alone is in the chain."""
-VERSION = 1
-FEW = 128 * 1024
-"""Bytes; SQLite needs some beside the file only to open it."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +71,9 @@ class Journal:
         self._heads: dict[str, tuple[int, str]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = _open(path)
+            self._db = open_file(path)
         except (apsw.Error, OSError) as error:
-            raise JournalError(f"the journal {path} cannot be opened: {error}", hint=_remedy(error, path)) from None
+            raise JournalError(f"the journal {path} cannot be opened: {error}", hint=remedy(error, path)) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -140,7 +129,7 @@ class Journal:
                 mine = stack.enter_context(alone(self._lock_of(run)))
             except OSError as error:
                 raise JournalError(
-                    f"nothing can be written beside the journal {self.path}: {error}", hint=_remedy(error, self.path)
+                    f"nothing can be written beside the journal {self.path}: {error}", hint=remedy(error, self.path)
                 ) from None
             if not mine:
                 raise UsageError(f"somebody is at work on the run {run}", hint="wait until it ends, or stop it")
@@ -281,39 +270,12 @@ class Journal:
             try:
                 yield
             except apsw.Error as error:
-                raise JournalError(f"{failure}: {error}", hint=_remedy(error, self.path)) from None
+                raise JournalError(f"{failure}: {error}", hint=remedy(error, self.path)) from None
 
 
 def new_run() -> str:
     """A fresh id for a run: the moment, and enough chance to be unique."""
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-def _open(path: Path) -> apsw.Connection:
-    """A connection to a journal's file, which is made if there is none; one that only reads where no other can be had.
-
-    Raises:
-        JournalError: another version wrote it.
-    """
-    try:
-        db = apsw.Connection(str(path))
-        db.set_busy_timeout(10_000)
-        db.pragma("journal_mode", "wal")  # by itself: of several statements, those behind one with rows wait
-        db.pragma("synchronous", "normal")
-        version = cast("int", db.pragma("user_version"))
-        if version not in (0, VERSION):
-            raise JournalError(f"{path} was written by another version of Bridle (format {version})")
-        db.execute(SCHEMA)
-        db.pragma("user_version", VERSION)
-    except (apsw.CantOpenError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
-        rest = path.with_name(f"{path.name}-wal")
-        if not path.is_file() or (rest.is_file() and rest.stat().st_size):  # what is not in the file yet is not read
-            raise
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        db = apsw.Connection(f"file:{quote(str(path.resolve()))}?immutable=1", flags=flags)
-        if cast("int", db.pragma("user_version")) != VERSION:
-            raise
-    return db
 
 
 def _wrong(run: str, rows: Sequence[tuple[Any, ...]]) -> str:
@@ -354,21 +316,3 @@ def _summary(run: str, at: str, started: str, ended: object) -> RunSummary:
         steps=end.steps if end else 0,
         seconds=end.seconds if end else 0.0,
     )
-
-
-def _remedy(error: Exception, path: Path) -> str:
-    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError | apsw.ReadOnlyError) and _is_full(path)):
-        return "the disk is full: free some space; what was journaled before is kept"
-    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | OSError):
-        return "check that the folder exists and can be written, or set BRIDLE_HOME to another"
-    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
-        return "it is not a journal, or damaged: move it away to start a new one"
-    return ""
-
-
-def _is_full(path: Path) -> bool:
-    """Whether so little room is left beside a file that SQLite cannot work there."""
-    try:
-        return shutil.disk_usage(path.parent).free < FEW
-    except OSError:
-        return False
