@@ -39,9 +39,10 @@ from bridle.grammar.action import Call
 from bridle.how import StepSettings
 from bridle.journal import Journal
 from bridle.model import Model
-from bridle.policy import Policy, PolicyError, Rule
+from bridle.policy import Policy, Rule
 from bridle.skill import skill_from
 from bridle.tool import Tool, tool
+from bridle.verdict import PolicyError
 
 TASK = "Tell Bo and Ana in Oslo that 12 boxes are here; the account is DE-12-34, the file is out/plan.txt"
 DONE: list[tuple[str, dict[str, Any]]] = []

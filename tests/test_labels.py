@@ -26,11 +26,12 @@ from bridle.grammar.finite import wordy
 from bridle.grammar.observed import Observed, held_to_results, values_at
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, StepTaken
-from bridle.policy import STRICTNESS, Level, Policy, Rule
+from bridle.policy import Level, Policy, Rule
 from bridle.replay import replay
 from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import Tool, tool
+from bridle.verdict import STRICTNESS
 
 
 @tool(effect="pure")

@@ -29,13 +29,14 @@ from bridle.grammar.span import pattern_of
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, Status
 from bridle.model import Model
-from bridle.policy import OPEN, Policy, PolicyError, Rule, read_policy
+from bridle.policy import OPEN, Policy, Rule, read_policy
 from bridle.replay import replay
 from bridle.run import Run
 from bridle.skill import skill_from
 from bridle.tool import tool
 from bridle.toolbox import TOOLBOX
 from bridle.trust import are_said, numbers_in
+from bridle.verdict import PolicyError
 
 
 @tool(effect="unsafe")

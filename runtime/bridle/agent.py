@@ -53,7 +53,6 @@ from bridle.journal import (
 from bridle.journal.store import new_run
 from bridle.overhear import overhear
 from bridle.person import Ask, Letter, Person, Question
-from bridle.policy import PolicyError
 from bridle.prompt import Message
 from bridle.recall import spent, take_back_all
 from bridle.record import Recorder, told
@@ -66,6 +65,7 @@ from bridle.tool import Service, Tool
 from bridle.toolbox import TOOLBOX, Workspace
 from bridle.toolbox.dates import Clock
 from bridle.turn import Progress, Writer
+from bridle.verdict import PolicyError
 
 
 class Agent:

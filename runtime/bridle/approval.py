@@ -10,8 +10,8 @@ from bridle.errors import ToolError
 from bridle.grammar.action import Call
 from bridle.journal import Pending
 from bridle.person import Question
-from bridle.policy import PolicyError
 from bridle.tool import Tool
+from bridle.verdict import PolicyError
 
 
 @dataclass(frozen=True)

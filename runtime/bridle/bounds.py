@@ -88,6 +88,7 @@ class CallMade:
     """What it was made with, which can take it back."""
     args: Mapping[str, JsonValue]
     result: JsonValue
+    """What its run goes by: what came of it, or what a policy leaves of that."""
     ok: bool
     key: str = ""
     """Names it for ever."""
@@ -97,6 +98,8 @@ class CallMade:
     """When, on the monotonic clock; long ago, where it is known from a record."""
     open: bool = False
     """It did not work, and may have been done all the same."""
+    came: JsonValue = None
+    """What came of it, for what takes it back."""
 
     @property
     def tool(self) -> str:

@@ -29,11 +29,12 @@ from bridle.grammar.finite import wordy
 from bridle.how import How
 from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status
 from bridle.person import Question
+from bridle.policy import Quarantine
 from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
 from bridle.state import M, State
-from bridle.tool import Observation
+from bridle.tool import Observation, Tool, render
 from bridle.turn import Writer
 from bridle.vote import Vote
 
@@ -195,14 +196,26 @@ class Context(Conversation):
             spelled = Actions({call.tool: {}}, self.course.settings.format, self.model.style).spell(call)
             self._say("assistant", spelled)
         self._calls += 1
-        tool, place = self._tool(call.tool), f"{self.place}{self._calls}"
-        observation = await self.course.call(place, call, tool, self.skill, self.sources)
-        self.learned |= {tool.name}
-        cite = observation.ok and self.course.settings.policy.cite
-        self._say("tool", f"[{self._calls}] {observation.text}" if cite else observation.text)
+        number, tool, policy = self._calls, self._tool(call.tool), self.course.settings.policy
+        kept = policy.kept_apart(tool.name)
+        read = partial(self._read_apart, number, tool, kept) if kept else None
+        observation = await self.course.call(f"{self.place}{number}", call, tool, self.skill, self.sources, read)
+        self.learned |= {policy.label(tool.name)}
+        self._say("tool", f"[{number}] {observation.text}" if observation.ok and policy.cite else observation.text)
         if not by_code:  # a skill that polls goes round in no circle
             await self._came_to(call, observation.text)
         return observation
+
+    async def _read_apart(self, number: int, tool: Tool, kept: Quarantine, seen: Observation) -> Observation:
+        """What a policy leaves of what came of a call: what the model, by itself, makes of it."""
+        place = f"{self.place}read#{number}"
+        self.course.tell(Ruled(path=place, verdicts={tool.name: "what came of it is read apart"}))
+        if not seen.ok:
+            return replace(seen, value=None, text=f"error: {tool.name} did not work, and why is kept in quarantine")
+        text = Message("user", seen.text, sources=frozenset({tool.name}))
+        reader = replace(self, instructions="", messages=[text], learned=self.sources, place=f"{place}/")
+        value: JsonValue = await reader.extract(kept.into, kept.question)
+        return replace(seen, value=value, text=render(value))
 
     async def undo(self, calls: Sequence[CallMade]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.

@@ -19,12 +19,12 @@ from bridle.grammar.action import Actions
 from bridle.grammar.base import Form
 from bridle.grammar.observed import observed_in
 from bridle.how import How, asked, shown
-from bridle.policy import PolicyError
 from bridle.prompt import Message, Role, sources
 from bridle.shots import Shot
 from bridle.step import Outcome, Step
 from bridle.tool import Tool
 from bridle.turn import Writer
+from bridle.verdict import PolicyError
 
 T = TypeVar("T")
 
@@ -96,7 +96,8 @@ class Conversation:
         results = self.bounds.results
         said = arguments(tools, self.messages, results, copies=self.model.card.prompt.copies)
         read = {it for one in tools if one.name in said for it in observed_in(one.schema)}
-        self.learned |= read & results.keys()  # what can be said of other branches' results depends on them
+        learned = read & results.keys()  # what can be said of other branches' results depends on them
+        self.learned |= {settings.policy.label(it) for it in learned}
         if tool is not None and tool not in said:
             raise UsageError(f"nothing was said that {tool} could be called with")
         held = self.course.allowed(path, tools, self.skill, said, self.sources)

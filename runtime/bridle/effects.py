@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from bridle.approval import approved, doubt, is_no, question, what_came
 from bridle.bounds import Astray, Bounds, CallMade, Ended
@@ -23,12 +23,14 @@ from bridle.how import StepSettings
 from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
 from bridle.journal.replay import APPROVAL, DOUBT, again_at
 from bridle.person import Person, Question
-from bridle.policy import PolicyError, Verdict
 from bridle.record import Recorder
 from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Progress
+from bridle.verdict import PolicyError, Verdict
 
 T = TypeVar("T")
+Read: TypeAlias = Callable[[Observation], Awaitable[Observation]]
+"""Makes of what came of a call what its run may go by."""
 ASKED = 3
 """Times that a person is asked who does not answer the question."""
 
@@ -71,11 +73,17 @@ class Effects:
         return self.gate.left(schemas, verdicts)
 
     async def call(
-        self, place: str, call: Call, tool: Tool, skill: str = "", sources: Collection[str] = ()
+        self,
+        place: str,
+        call: Call,
+        tool: Tool,
+        skill: str = "",
+        sources: Collection[str] = (),
+        read: Read | None = None,
     ) -> Observation:
         """Make a call: the intent first and durably, then the effect, then what came of it. `place` is where in the run
         it stands; with the run, it names the call for ever. `sources` are the tools whose results its arguments may
-        depend on.
+        depend on; where `read` is given, nobody in the run sees more of what came than that makes of it.
 
         A call that was begun before, and of which nobody knows what came, is made again where that does no harm, or the
         world is asked (`Effect`); else a person.
@@ -105,8 +113,13 @@ class Effects:
         else:
             seen = await self._done(key, place, call, tool, sources, made)
         when = begun if made is None and not seen.cached else float("-inf")
-        self.bounds.calls.append(CallMade(tool, call.args, seen.value, seen.ok, key, place, when, seen.open))
-        return seen
+        shown = Observation(False, None, "", open=seen.ok or seen.open)  # as long as it was not read
+        try:
+            shown = seen if read is None else await read(seen)
+        finally:
+            made_now = CallMade(tool, call.args, shown.value, shown.ok, key, place, when, shown.open, seen.value)
+            self.bounds.calls.append(made_now)
+        return shown
 
     async def _done(
         self, key: str, place: str, call: Call, tool: Tool, sources: Collection[str], made: Made | None
@@ -197,7 +210,7 @@ class Effects:
     async def _carried_out(self, call: Call, tool: Tool, services: Mapping[type[Service], Service]) -> Observation:
         """What comes of a call, or came of the same a moment ago."""
         if tool.cache and (same := self.bounds.same(call, tool.cache)) is not None:
-            return Observation(True, same.result, render(same.result), cached=True)
+            return Observation(True, same.came, render(same.came), cached=True)
         try:
             with self.bounds.waiting():
                 return await tool.call(call.args, services)
@@ -228,7 +241,7 @@ class Effects:
                 self.recorder.event(UndoIntended(key=key, tool=made.tool), durable=True)
             self.recorder.doing()
             with bounds.waiting():
-                seen = await made.by.take_back(made.args, made.result, {**self.services, CallKey: CallKey(key)})
+                seen = await made.by.take_back(made.args, made.came, {**self.services, CallKey: CallKey(key)})
             bounds.changed = time.monotonic()
             done = Undone(key=key, tool=made.tool, ok=seen.ok, text=seen.text)
             self.recorder.event(done)

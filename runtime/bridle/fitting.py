@@ -73,7 +73,7 @@ def _tools(policy: Policy) -> Iterator[str]:
     for rule in policy.rule:
         yield from (*rule.tools, *rule.after, *(read_path(it)[0] for it in rule.trusted_from))
     yield from (read_path(it)[0] for it in policy.trusted_from)
-    yield from (name for level in policy.level for name in level.tools)
+    yield from (name for part in (*policy.level, *policy.quarantine) for name in part.tools)
     yield from (name for claim in policy.claim for name in claim.needs)
 
 

@@ -12,10 +12,11 @@ from bridle.errors import ToolError
 from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
 from bridle.journal.replay import asked_of
-from bridle.policy import OPEN, Policy, Verdict, Word
+from bridle.policy import OPEN, Policy
 from bridle.prompt import Message
 from bridle.record import digest
 from bridle.tool import Tool
+from bridle.verdict import Verdict, Word
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,17 @@ def see_meant(args: Schema) -> None:
     for key in args:
         if KIND_OF.get(key, "object") != "object":
             raise GrammarError(f"at {key}: it says nothing of an object, as arguments are: say properties.NAME.{key}")
-    _see(args, ())
-    checker({"$schema": NEWEST, **args})
+    see_schema(args)
+
+
+def see_schema(schema: Schema) -> None:
+    """See that all of a JSON Schema is understood.
+
+    Raises:
+        GrammarError: it is not; where, and what.
+    """
+    _see(schema, ())
+    checker({"$schema": NEWEST, **schema})
 
 
 def spelled(args: Schema) -> JsonValue:

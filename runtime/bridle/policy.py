@@ -20,6 +20,12 @@
     name = "internal"
     tools = ["read_*"]
 
+    [[quarantine]]                    # what comes of these is read by the model apart, without tools and before the
+    tools = ["read_page"]             # conversation sees it, and only what it fills in here is shown
+    question = "What is it about?"
+    [quarantine.into]                 # a JSON Schema that has no room for words
+    enum = ["an invoice", "an offer", "something else"]
+
 All rules that name a tool hold at once: the strictest word, every narrowing, the least number. A tool that is denied is
 not offered and cannot be spelled; an argument that is narrowed or has to be trusted is held by the grammar. What was
 spelled is checked once more before it is done, with the values that the tool gets: by jsonschema-rs, which reads the
@@ -32,34 +38,22 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, cast
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from bridle.errors import BridleError, FormatError, GrammarError, UsageError, describe
-from bridle.grammar.action import Call
-from bridle.grammar.check import checker
-from bridle.grammar.hold import hold
-from bridle.grammar.keywords import Schema, without
-from bridle.grammar.observed import NOTHING, Results, read_path, values_at
-from bridle.grammar.span import apart
-from bridle.narrowing import see_meant, spelled
+from bridle.errors import GrammarError, UsageError, describe
+from bridle.grammar.finite import infinite
+from bridle.grammar.observed import read_path
+from bridle.labels import at_all, in_words, read_apart
+from bridle.narrowing import see_meant, see_schema
 from bridle.tool import Effect, Tool
-from bridle.trust import are_said, held_to_words
+from bridle.verdict import STRICTNESS, Verdict, Word
 
-Word: TypeAlias = Literal["allow", "ask", "deny"]
-STRICTNESS: tuple[Word, ...] = ("allow", "ask", "deny")
-"""Words, the strictest last."""
-LATER = "what no grammar holds of that is refused only after it was said"
 PUBLIC = "public"
 """The level of what no level names."""
-
-
-class PolicyError(BridleError):
-    """A call that the policy does not allow."""
 
 
 def _like(name: str, patterns: Sequence[str]) -> bool:
@@ -103,7 +97,7 @@ class Rule(_Told):
 
     def names(self, tool: str, skill: str, sources: Collection[str] = ()) -> bool:
         """Whether it is about a tool, used by a skill that has read what came of others, its sources."""
-        if self.after and not any(_like(it, self.after) for it in sources):
+        if self.after and not any(_like(it, self.after) for it in in_words(sources)):
             return False
         return _like(tool, self.tools) and (not self.skills or _like(skill, self.skills))
 
@@ -113,6 +107,27 @@ class Level(_Told):
 
     name: Annotated[str, Field(min_length=1)]
     tools: Annotated[list[str], Field(min_length=1)]
+
+
+class Quarantine(_Told):
+    """What is left of the results of some tools: what a model that reads them alone, without tools, fills in."""
+
+    tools: Annotated[list[str], Field(min_length=1)]
+    into: dict[str, JsonValue]
+    question: str = "Fill this in from the text."
+
+    @model_validator(mode="after")
+    def _has_no_room_for_words(self) -> Quarantine:
+        try:
+            see_schema(self.into)
+        except GrammarError as error:
+            raise ValueError(f"into is no JSON Schema: {error.message}") from None
+        if where := infinite(self.into):
+            raise ValueError(
+                f"{where} has room for words, and a result may have put them there; choices, truth values, numbers, "
+                "days, lists with maxItems, and objects with additionalProperties = false have none"
+            )
+        return self
 
 
 class Claim(_Told):
@@ -147,6 +162,8 @@ class Policy(_Told):
     """Places in results that may fill any trusted argument (`bridle.grammar.observed`)."""
     level: list[Level] = []
     """Of results, the least confidential first; those of other tools are public."""
+    quarantine: list[Quarantine] = []
+    """Of several that name a tool the first holds."""
     cite: bool = False
     """Whether an answer has to name the calls that it stands on, once there are any."""
     claim: list[Claim] = []
@@ -190,8 +207,17 @@ class Policy(_Told):
 
     def confidential(self, sources: Collection[str]) -> int:
         """How confidential what came of some tools is: the number of the highest level, 0 for public."""
-        numbers = (number for number, it in enumerate(self.level, 1) if any(_like(tool, it.tools) for tool in sources))
+        read = at_all(sources)
+        numbers = (number for number, it in enumerate(self.level, 1) if any(_like(tool, it.tools) for tool in read))
         return max(numbers, default=0)
+
+    def kept_apart(self, tool: str) -> Quarantine | None:
+        """What is left of a tool's results; None if they are shown as they are."""
+        return next((it for it in self.quarantine if _like(tool, it.tools)), None)
+
+    def label(self, tool: str) -> str:
+        """What is on everything that depends on a tool's results as they are shown."""
+        return tool if self.kept_apart(tool) is None else read_apart(tool)
 
     def _over(self, rule: Rule, sources: Collection[str]) -> bool:
         """Whether more was read than a rule lets its tools know."""
@@ -219,115 +245,13 @@ class Policy(_Told):
             later=tuple(it.args for _, it in rules if it.held == "after" and it.args not in firm),
             trusted={name: self._trusted_from(name, [it for _, it in rules]) for _, it in rules for name in it.trusted},
             calls=min(calls, default=None),
+            apart=self.kept_apart(tool.name) is not None,
             rules=(*(f"rule {number}" for number, _ in rules), *(["default"] if by_default else [])),
         )
 
 
 OPEN = Policy(unsafe="allow")
 """Nothing is forbidden."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a policy says of one tool."""
-
-    tool: str
-    word: Word
-    narrowings: Sequence[Mapping[str, JsonValue]] = ()
-    trusted: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
-    """Arguments that only people's words may fill, or what stands at some places in results."""
-    calls: int | None = None
-    later: Sequence[Mapping[str, JsonValue]] = ()
-    """Those of the narrowings that may be said and refused then, where no grammar holds them."""
-    rules: Sequence[str] = field(default=())
-    """Which rules say so, for people."""
-
-    @property
-    def plain(self) -> bool:
-        """It takes nothing away."""
-        return self.word == "allow" and not self.narrowings and not self.trusted and self.calls is None
-
-    def __str__(self) -> str:
-        """For people: `ask; narrowed; to must be said by a person; 3 calls (rule 1, rule 4)`."""
-        told = [self.word, *(["narrowed"] if self.narrowings else []), *([LATER] if self.later else [])]
-        for name, places in self.trusted.items():
-            told.append(f"{name} must be said by a person" + (f", or stand in {', '.join(places)}" if places else ""))
-        told += [f"{self.calls} calls"] if self.calls is not None else []
-        return f"{'; '.join(told)} ({', '.join(self.rules)})"
-
-    def narrowed(self, schema: Schema, said: Sequence[str], results: Results = NOTHING) -> Schema | None:
-        """The arguments that can be spelled, after what people said and calls came to; None where there are none.
-
-        >>> sends = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
-        >>> mails = Verdict("send", "allow", trusted={"to": ("find[*].mail",)})
-        >>> mails.narrowed(sends, ["Mail Ana"])["properties"]["to"]["pattern"]
-        '^(?:Mail(?: Ana)?|Ana)$'
-        >>> mails.narrowed(sends, [], {"find": [[{"mail": "Bo"}]]})["properties"]["to"]["pattern"]
-        '^(?:Bo)$'
-        >>> mails.narrowed(sends, []) is None
-        True
-        >>> pays = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
-        >>> Verdict("pay", "allow", trusted={"amount": ()}).narrowed(pays, ["Pay 12"])["properties"]["amount"]["enum"]
-        [12]
-        """
-        if self.word == "deny":
-            return None
-        properties = cast("Mapping[str, dict[str, JsonValue]]", schema.get("properties", {}))
-        told = {
-            name: held_to_words(properties[name], self._texts(name, said, results), name)
-            for name in properties
-            if name in self.trusted
-        }
-        parts: dict[str, JsonValue] = {**properties, **told}
-        held = without({**schema, "properties": parts}, {name for name, it in told.items() if it is False})
-        if held is False:
-            return None
-        if self.narrowings:
-            needed: JsonValue = [name for name, spec in properties.items() if not self._allows_default(name, spec)]
-            firm = [it for it in self.narrowings if it not in self.later]
-            held = {"allOf": cast("JsonValue", [held, *self.later, *map(spelled, firm), {"required": needed}])}
-        try:
-            hold(apart(held)[0])  # as `Actions` does, so that it is found out once
-        except GrammarError:  # nothing fits: no number was said, or the rules leave none
-            return None
-        return held
-
-    def _allows_default(self, name: str, spec: Mapping[str, JsonValue]) -> bool:
-        """Whether an argument may be left out: the tool would get a value of its own for it."""
-        if spec.get("default") is None:
-            return True
-        parts = [cast("Mapping[str, Schema]", it.get("properties", {})).get(name) for it in self.narrowings]
-        try:
-            for part in filter(None, parts):
-                checker(part)(spec["default"])
-        except FormatError:
-            return False
-        return True
-
-    def _texts(self, name: str, said: Sequence[str], results: Results) -> list[str]:
-        """What an argument may be taken from."""
-        return [*said, *(str(it) for path in self.trusted[name] for it in values_at(path, results))]
-
-    def check(self, call: Call, used: int, said: Sequence[str], results: Results = NOTHING) -> None:
-        """See that a call keeps to it; `used` are the calls of the tool before.
-
-        Raises:
-            PolicyError: it does not; which rule it breaks.
-        """
-        where = f"the policy ({', '.join(self.rules)}) does not allow {call.tool}"
-        if self.word == "deny":
-            raise PolicyError(where)
-        if self.calls is not None and used >= self.calls:
-            raise PolicyError(f"{where} more than {self.calls} times")
-        for narrowing in self.narrowings:
-            try:
-                checker(narrowing)(dict(call.args))
-            except FormatError as error:
-                raise PolicyError(f"{where} with these arguments: {error.message}") from None
-        for name in self.trusted.keys() & call.args.keys():
-            texts = self._texts(name, said, results)
-            if not are_said(call.args[name], texts):
-                raise PolicyError(f"{where} with a {name} that nobody said: {str(call.args[name])[:80]!r}")
 
 
 def read_policy(path: Path) -> Policy:
