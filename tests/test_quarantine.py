@@ -262,7 +262,8 @@ def test_it_is_told_of(bridle: Any, tmp_path: Path) -> None:
     made = bridle("run", "--policy", str(policy), "What is 12 * 12?", "--json").json
     assert [it["result"] in ("small", "great") for it in made["calls"] if it["tool"] == "calculate"] == [True]
     told = bridle("policy", "explain", "last").out
-    assert "read#1" in told
+    assert "read#1/extract#1" in told
+    assert '-> "' in told
     assert "calculate: what came of it is read apart" in told
     policy.write_text('[[quarantine]]\ntools = ["calculat"]\ninto.enum = [1]\n', encoding="utf-8")
     assert "nothing here is called calculat" in bridle("policy", "check", str(policy)).out

@@ -208,12 +208,12 @@ class Context(Conversation):
 
     async def _read_apart(self, number: int, tool: Tool, kept: Quarantine, seen: Observation) -> Observation:
         """What a policy leaves of what came of a call: what the model, by itself, makes of it."""
-        place = f"{self.place}read#{number}"
-        self.course.tell(Ruled(path=place, verdicts={tool.name: "what came of it is read apart"}))
+        place = f"{self.place}read#{number}/"
+        self.course.tell(Ruled(path=f"{place}extract#1", verdicts={tool.name: "what came of it is read apart"}))
         if not seen.ok:
             return replace(seen, value=None, text=f"error: {tool.name} did not work, and why is kept in quarantine")
         text = Message("user", seen.text, sources=frozenset({tool.name}))
-        reader = replace(self, instructions="", messages=[text], learned=self.sources, place=f"{place}/")
+        reader = replace(self, instructions="", messages=[text], learned=self.sources, place=place)
         value: JsonValue = await reader.extract(kept.into, kept.question)
         return replace(seen, value=value, text=render(value))
 
