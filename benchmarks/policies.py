@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bridle.agent import Agent
-from bridle.bounds import Limits
+from bridle.bounds import Ended, Limits
 from bridle.card import Card, ThinkingCard
 from bridle.context import Context
 from bridle.engine import scripted
@@ -37,7 +37,7 @@ from bridle.errors import UsageError
 from bridle.fitting import see_fits
 from bridle.grammar.action import Call
 from bridle.how import StepSettings
-from bridle.journal import Journal
+from bridle.journal import Journal, Status
 from bridle.model import Model
 from bridle.policy import Policy, Rule
 from bridle.skill import skill_from
@@ -158,6 +158,10 @@ async def act(told: Policy, steps: int, seed: int, tally: Counter[str]) -> None:
                 action = await context.act(tokens=150)
             except PolicyError:
                 return ""
+            except Ended as end:
+                if end.status is not Status.REFUSED:
+                    raise
+                action = None
             tally["steps"] += 1
             if not isinstance(action, Call):
                 continue

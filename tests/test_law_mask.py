@@ -64,7 +64,7 @@ def test_schema(syntax: Any) -> None:
 def test_actions() -> None:
     schema: dict[str, Any] = {"type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]}
     form = Actions({"a": schema, "ab": schema})
-    calls_only = form.grammar().replace("start: c0 | c1 | answer | ask", "start: c0 | c1")
+    calls_only = form.grammar().replace("start: c0 | c1 | answer | ask | refuse", "start: c0 | c1")
     check(form, documents_of_actions(), range(15), calls_only)
 
 

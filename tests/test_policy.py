@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import laws
 from bridle.agent import Agent
+from bridle.bounds import Ended
 from bridle.card import Card, ThinkingCard
 from bridle.catalogue import catalogue
 from bridle.context import Context
@@ -446,6 +447,8 @@ async def _act(model: Model, told: Policy, random: Random) -> None:
                 action = await context.act(tokens=120)
             except PolicyError:
                 return "nothing is left"
+            except Ended:  # it refused, say
+                continue
             if isinstance(action, Call):
                 one = next(it for it in TOOLS if it.name == action.tool)
                 try:

@@ -20,6 +20,7 @@ from bridle.evals.scripted import scripted_model
 from bridle.journal import Journal, Status
 from bridle.run import Run
 
+CALL = '{"tool": "'
 TRIP = {"origin": "Oslo", "destination": "Rome", "first_day": "2026-12-04", "last_day": "2026-12-06", "most": 400}
 
 
@@ -66,7 +67,7 @@ def test_looking_books_nothing(journal: Journal, tmp_path: Path) -> None:
 
 def test_a_booking_is_cancelled(journal: Journal, tmp_path: Path) -> None:
     assert travel(["cancel"], tmp_path, journal).answer == "There is no booking."
-    booked = travel(["book", {**TRIP, "most": 9_000}, "{"], tmp_path, journal)
+    booked = travel(["book", {**TRIP, "most": 9_000}, CALL], tmp_path, journal)
     assert booked.status is Status.DONE
     wanted = {"tool": "cancel_booking", "args": {"booking": "B777"}}
     assert travel(["cancel", wanted], tmp_path, journal).answer == "B001 is cancelled"
@@ -95,7 +96,7 @@ def test_days_that_are_none_are_asked_about(journal: Journal, tmp_path: Path) ->
 )  # fmt: skip
 def test_what_nobody_named_is_asked_for(said: str, question: str, journal: Journal, tmp_path: Path) -> None:
     """A model that has to name something names something."""
-    result = travel(["book", {**TRIP, "most": 400}, "{"], tmp_path, journal, said)
+    result = travel(["book", {**TRIP, "most": 400}, CALL], tmp_path, journal, said)
     assert (result.question or "") == question
     assert [it.tool for it in result.calls][:1] == ([] if question else ["find_flights"])
 
@@ -117,6 +118,6 @@ def test_the_last_answer_counts(journal: Journal, tmp_path: Path) -> None:
         asked.append(question.partition("?")[0])
         return next(replies)
 
-    result = travel(["book", *trips, "{"], tmp_path, journal, "Book a flight.", answer=traveller)
+    result = travel(["book", *trips, CALL], tmp_path, journal, "Book a flight.", answer=traveller)
     assert [it.tool for it in result.calls] == ["find_flights", "book_flight"]
     assert asked == ["From where", "From where", "From where to where"]

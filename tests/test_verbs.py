@@ -67,9 +67,9 @@ def test_one_given_tool_gets_its_arguments(journal: Journal, tmp_path: Path) -> 
         assert isinstance(action, Call)
         return (await context.call(action)).text
 
-    said = [json.dumps({"answer": "no"}), json.dumps({"tool": "weather", "args": {"city": "Rome"}})]
+    said = [json.dumps({"tool": "read_mail", "args": {}}), json.dumps({"tool": "weather", "args": {"city": "Rome"}})]
     result = run(work, said, tmp_path, journal)
-    assert (result.status, result.answer) == (Status.DONE, "Rome: sun"), "an answer cannot even be said"
+    assert (result.status, result.answer) == (Status.DONE, "Rome: sun"), "another tool cannot even be said"
 
 
 def test_a_step_has_its_own_words_examples_thought_and_budget(journal: Journal, tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ class Agent:
         except (Astray, JournalError):  # nothing of this is news of the run, or none can be written down
             raise
         except Ended as end:
-            if end.status is Status.FAILED:
+            if not end.final:
                 return await self._abort(context, end.status, end.reason)
             return self._end(context, end.status, None, end.question, end.reason)
         except Overtime:

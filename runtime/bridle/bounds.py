@@ -61,7 +61,7 @@ class Ended(BridleError):
     @property
     def final(self) -> bool:
         """Nothing that a skill does about errors stands in its way."""
-        return self.status is not Status.FAILED
+        return self.status not in (Status.FAILED, Status.REFUSED)
 
 
 class Astray(Ended):

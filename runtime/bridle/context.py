@@ -23,7 +23,7 @@ from bridle.effects import ASKED
 from bridle.errors import UsageError, describe
 from bridle.fitting import see_fits
 from bridle.grammar import form_of
-from bridle.grammar.action import Action, Actions, Answer, Call
+from bridle.grammar.action import Action, Actions, Answer, Call, Refuse
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
@@ -73,13 +73,13 @@ class Context(Conversation):
         """Let the model choose what to do next: call a tool, answer, or ask.
 
         Args:
-            tool: the only one that it can call, and has to; it chooses the arguments.
+            tool: the only one that it can call, and has to unless it refuses; it chooses the arguments.
             within: a JSON Schema of what the arguments of that tool are held to beside its own:
                 `{"properties": {"price": {"maximum": 300}}}`.
             how: see `How`.
 
         Raises:
-            Ended: a bound of the run is met, or no attempt gave a usable action.
+            Ended: a bound of the run is met, no attempt gave a usable action, or the model refuses.
             UsageError: there is no such tool, or nothing was said that it could be called with.
             PolicyError: the policy leaves nothing of that tool.
         """
@@ -96,6 +96,9 @@ class Context(Conversation):
             return await self.act(tool, within=within, **how)
         action = outcome.value
         self._say("assistant", form.spell(action), outcome.thinking)
+        if isinstance(action, Refuse):
+            await self._hand_over(Ended(Status.REFUSED, action.text))
+            return await self.act(tool, within=within, **how)
         if isinstance(action, Answer) and (why := self._unfounded(action)):
             self.course.tell(Ruled(path=path, verdicts={"answer": why}))
             self._say("tool", f"error: {why}")

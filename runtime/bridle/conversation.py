@@ -15,7 +15,7 @@ from bridle.brief import arguments, brief
 from bridle.course import Course
 from bridle.delegate import NOBODY, Delegates
 from bridle.errors import UsageError
-from bridle.grammar.action import Actions
+from bridle.grammar.action import REPLIES, Actions
 from bridle.grammar.base import Form
 from bridle.grammar.observed import observed_in
 from bridle.how import How, asked, shown
@@ -111,7 +111,7 @@ class Conversation:
             settings.format,
             self.model.style,
             {it.name: it.check for it in offered},
-            () if tool else ("answer", "ask"),
+            ("refuse",) if tool else REPLIES,
             sorted(self.bounds.worked(self.place)) if settings.policy.cite else (),
         )
         return form, offered

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 from bridle.certainty import certainty
 from bridle.decide import Decision
 from bridle.engine.base import Usage
-from bridle.grammar.action import Answer, Ask, Call
+from bridle.grammar.action import Answer, Ask, Call, Refuse
 from bridle.journal import (
     Body,
     CallAnswered,
@@ -210,6 +210,8 @@ def as_json(value: object) -> JsonValue:
             return {"answer": text, "cites": list(cites)} if cites else {"answer": text}
         case Ask(text):
             return {"ask": text}
+        case Refuse(text):
+            return {"refuse": text}
         case BaseModel():
             return value.model_dump(mode="json")
         case _:

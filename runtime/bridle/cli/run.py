@@ -199,7 +199,7 @@ def show(result: Run) -> None:
 
 
 def exit_code(result: Run) -> int:
-    """0 done, 1 failed or cancelled, 3 stopped by a limit, 4 waits for a person."""
+    """0 done, 1 failed, refused or cancelled, 3 stopped by a limit, 4 waits for a person."""
     from bridle.journal import Status
 
     return {Status.DONE: 0, Status.BUDGET: 3, Status.PAUSED: 4, Status.IN_DOUBT: 4}.get(result.status, 1)

@@ -95,6 +95,8 @@ class Expect(_Told):
     answer: Text | None = None
     asks: Text | bool = False
     """It must end with a question; which one, if a text is given."""
+    refuses: bool = False
+    """It must end with a refusal."""
     files: dict[str, Text | None] = {}
     """By path; null for none there."""
     database: list[Rows] = []

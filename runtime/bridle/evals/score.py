@@ -42,7 +42,7 @@ class Check:
 def score(case: Case, run: Run, workspace: Path) -> list[Check]:
     """Look at all that a case expects of a run and of the workspace that it leaves."""
     expect, made = case.expect, run.tokens.sampled + run.tokens.forced
-    wanted = Status.PAUSED if expect.asks else Status.DONE
+    wanted = Status.PAUSED if expect.asks else Status.REFUSED if expect.refuses else Status.DONE
     found = [Check("ends", "" if run.status is wanted else _ending(run, wanted))]
     if expect.calls is not None:
         found.append(Check("tools", _tools(expect.calls, run.calls)))

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
+from bridle.grammar.action import REPLIES
 from bridle.journal import (
     CallAnswered,
     CallIntended,
@@ -123,7 +124,7 @@ class Trajectory:
             function: dict[str, JsonValue] = {"name": str(value["tool"]), "arguments": arguments}
             message["content"] = ""
             message["tool_calls"] = [{"id": call, "type": "function", "function": function}]
-        elif isinstance(value, Mapping) and value.keys() <= {"answer", "ask"}:
+        elif isinstance(value, Mapping) and value.keys() <= {*REPLIES}:
             message["content"] = next(iter(value.values()))
         if taken.thinking:
             message["reasoning_content"] = taken.thinking

@@ -1,7 +1,8 @@
-"""The action form: one tool call, or an answer, or a question for the user; nothing else can be said.
+"""The action form: one tool call, an answer, a question for the user, or a refusal; nothing else can be said.
 
-In JSON `{"tool": "find_files", "args": {"name": "plan"}}`, `{"answer": "..."}`, `{"ask": "..."}`; in XML
-`<call tool="find_files"><name>plan</name></call>`, `<answer>...</answer>`, `<ask>...</ask>`.
+In JSON `{"tool": "find_files", "args": {"name": "plan"}}`, `{"answer": "..."}`, `{"ask": "..."}`,
+`{"refuse": "..."}`; in XML `<call tool="find_files"><name>plan</name></call>`, `<answer>...</answer>`,
+`<ask>...</ask>`, `<refuse>...</refuse>`. A refusal can always be said, whatever else is taken away.
 """
 
 from __future__ import annotations
@@ -55,12 +56,21 @@ class Ask:
     text: str
 
 
+@dataclass(frozen=True)
+class Refuse:
+    """Do not do it, and say why."""
+
+    text: str
+
+
 Action: TypeAlias = Call | Answer | Ask
+Reply: TypeAlias = Literal["answer", "ask", "refuse"]
+REPLIES: Sequence[Reply] = ("answer", "ask", "refuse")
 
 
 @dataclass(frozen=True)
 class Actions:
-    """A choice among tools (by name, with the schema of their arguments), `answer` and `ask`."""
+    """A choice among tools (by name, with the schema of their arguments), `answer`, `ask` and `refuse`."""
 
     tools: Mapping[str, Schema]
     syntax: Literal["json", "xml"] = "json"
@@ -69,7 +79,7 @@ class Actions:
         default_factory=dict[str, Callable[[Mapping[str, JsonValue]], object]]
     )
     """By tool: raises `ToolError` for arguments that the schema admits and the tool does not."""
-    replies: Sequence[Literal["answer", "ask"]] = ("answer", "ask")
+    replies: Sequence[Reply] = REPLIES
     """What can be said instead of a call."""
     cites: Sequence[int] = ()
     """Numbers of calls, of which an answer has to name some; it names none if there are none."""
@@ -112,30 +122,37 @@ class Actions:
         """See `Form.instructions`."""
         if self.syntax == "json":
             cites = ', "cites": [NUMBER, ...]' if self.cites else ""
-            shapes = ['{"tool": NAME, "args": {...}}', f'{{"answer": TEXT{cites}}}', '{"ask": QUESTION}']
+            shapes = [
+                '{"tool": NAME, "args": {...}}',
+                f'{{"answer": TEXT{cites}}}',
+                '{"ask": QUESTION}',
+                '{"refuse": WHY}',
+            ]
             one = "one JSON object"
         else:
             shapes = [
                 '<call tool="NAME"><argument>value</argument></call>',
                 '<answer cites="NUMBER ...">TEXT</answer>' if self.cites else "<answer>TEXT</answer>",
                 "<ask>QUESTION</ask>",
+                "<refuse>WHY</refuse>",
             ]
             one = "one XML element"
         uses = {
             "call": "to use a tool",
-            "answer": "when the request is done, or cannot be done"
+            "answer": "when the request is done, or needs no tool"
             + (", with the numbers of the results that show it" if self.cites else ""),
             "ask": "when something that is needed is missing or unclear",
+            "refuse": "when it cannot or must not be done",
         }
         ways = zip(shapes, uses.items(), strict=True)
         lines = [f"{shape}  {use}" for shape, (name, use) in ways if name in ("call", *self.replies)]
         return f"Reply with exactly {one} and nothing else:\n" + "\n".join(lines)
 
-    def load(self, tree: Tree) -> Action:
+    def load(self, tree: Tree) -> Action | Refuse:
         """See `Form.load`."""
         action = self._from_xml(tree) if isinstance(tree, Element) else self._from_json(tree)
         if not isinstance(action, Call) and type(action).__name__.lower() not in self.replies:
-            raise FormatError(f"a call is due, of: {', '.join(self.tools)}")
+            raise FormatError(f"a call is due, of: {', '.join(self.tools) or 'none'}")
         if isinstance(action, Call) and any(self._loose(action.tool)):
             checker(self.tools[action.tool])(dict(action.args))
         if isinstance(action, Call) and (why := astray(cast("JsonValue", self.tools[action.tool]), dict(action.args))):
@@ -147,7 +164,7 @@ class Actions:
                 raise FormatError(f"the arguments of {action.tool} are not right: {error.message}") from None
         return action
 
-    def spell(self, action: Action) -> str:
+    def spell(self, action: Action | Refuse) -> str:
         """An action as the model writes it."""
         match action:
             case Call(tool, args):
@@ -159,8 +176,9 @@ class Actions:
                     return self._dumps({"answer": text, **({"cites": list(cites)} if cites else {})})
                 named = f' cites="{" ".join(map(str, cites))}"' if cites else ""
                 return f"<answer{named}>{escape(text)}</answer>"
-            case Ask(text):
-                return self._dumps({"ask": text}) if self.syntax == "json" else f"<ask>{escape(text)}</ask>"
+            case Ask(text) | Refuse(text):
+                name = "ask" if isinstance(action, Ask) else "refuse"
+                return self._dumps({name: text}) if self.syntax == "json" else f"<{name}>{escape(text)}</{name}>"
 
     def _cited(self, reply: str) -> str:
         """What follows the text of an answer that has to name calls, or stands in its tag, as grammar."""
@@ -230,7 +248,7 @@ class Actions:
         """What the element of a call may hold; any arguments for a tool that is not there."""
         return self._shapes[tool].root if tool in self.tools else shape_of({"type": "object"}).root
 
-    def _from_json(self, tree: JsonValue) -> Action:
+    def _from_json(self, tree: JsonValue) -> Action | Refuse:
         match tree:
             case {"tool": str(tool), "args": dict(args), **rest} if not rest:
                 return self._known(tool, args)
@@ -238,10 +256,15 @@ class Actions:
                 return self._answer(text, cast("list[JsonValue]", rest.get("cites") or []))
             case {"ask": str(text), **rest} if not rest:
                 return Ask(text)
+            case {"refuse": str(text), **rest} if not rest:
+                return Refuse(text)
             case _:
-                raise FormatError('neither {"tool": NAME, "args": {...}} nor {"answer": TEXT} nor {"ask": QUESTION}')
+                raise FormatError(
+                    'neither {"tool": NAME, "args": {...}} nor {"answer": TEXT} nor {"ask": QUESTION} '
+                    'nor {"refuse": WHY}'
+                )
 
-    def _from_xml(self, tree: Element) -> Action:
+    def _from_xml(self, tree: Element) -> Action | Refuse:
         text = "".join(cast("Sequence[str]", list(tree.itertext())))
         match tree.tag:
             case "answer":
@@ -249,12 +272,14 @@ class Actions:
                 return self._answer(text, [int(it) if it.isdigit() else it for it in named])
             case "ask":
                 return Ask(text)
+            case "refuse":
+                return Refuse(text)
             case "call" if (tool := tree.get("tool")) is not None:
                 if tool not in self.tools:
                     return self._known(tool, {})
                 return Call(tool, cast("dict[str, JsonValue]", read(self._place(tool), tree, ("tool",))))
             case _:
-                raise FormatError('neither <call tool="NAME"> nor <answer> nor <ask>')
+                raise FormatError('neither <call tool="NAME"> nor <answer> nor <ask> nor <refuse>')
 
     def _known(self, tool: str, args: Mapping[str, JsonValue]) -> Call:
         if tool not in self.tools:
@@ -263,7 +288,7 @@ class Actions:
 
 
 def actions_schema(
-    tools: Mapping[str, Schema], replies: Sequence[str] = ("answer", "ask"), cites: Sequence[int] = ()
+    tools: Mapping[str, Schema], replies: Sequence[str] = REPLIES, cites: Sequence[int] = ()
 ) -> dict[str, JsonValue]:
     """The choice among tools and replies as one JSON Schema; references lead to where each tool's schema is."""
     kinds: list[JsonValue] = []

@@ -17,6 +17,8 @@ class Status(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    REFUSED = "refused"
+    """The model said that it cannot or must not be done."""
     BUDGET = "budget"
     PAUSED = "paused"
     CANCELLED = "cancelled"

@@ -40,6 +40,7 @@ from bridle.observe.progress import arguments, shorten
 STYLES = {
     Status.DONE: "green",
     Status.FAILED: "red",
+    Status.REFUSED: "red",
     Status.BUDGET: "yellow",
     Status.PAUSED: "cyan",
     Status.CANCELLED: "magenta",

@@ -27,7 +27,8 @@ _NAMES = ("tool", "name", "function", "tool_name", "function_name", "action", "r
 _ARGS = ("args", "arguments", "parameters", "params", "input", "tool_input", "action_input", "kwargs", "argument")
 _AROUND = ("tool_calls", "tool_call", "function_call", "toolcalls", "tool_uses", "calls", "call", "action", "actions")
 _META = ("id", "type", "index", "call_id", "tool_call_id", "role", "content", "status")
-_ENDS = {"final_answer": "answer", "finalanswer": "answer", "answer": "answer", "ask": "ask"}
+_REPLIES = ("answer", "ask", "refuse")
+_ENDS = {"final_answer": "answer", "finalanswer": "answer", **{it: it for it in _REPLIES}}
 _SPACES = ("functions.", "function.", "tools.", "default_api.", "multi_tool_use.")
 _NAME = r"([A-Za-z_][\w.\-]{0,100})"
 _BEFORE = re.compile(
@@ -121,7 +122,7 @@ def as_call(value: JsonValue, tools: Tools) -> tuple[JsonValue, tuple[str, ...]]
         raise Misfit("tool", f"{clip(named[0][1])} or {clip(named[1][1])}: which tool is meant?")
     key, tool = named[0]
     rest = {name: item for name, item in value.items() if name != key}
-    if any(rest.get(end) for end in ("answer", "ask") if end not in tools[tool].properties()):
+    if any(rest.get(end) for end in _REPLIES if end not in tools[tool].properties()):
         raise Misfit("", "a call and an answer at once; one is due")
     if key != "tool" or value[key] != tool:
         mends.append(f"{key} {clip(value[key])} was read as the tool {tool!r}")
@@ -230,7 +231,7 @@ def _inner(value: JsonValue) -> tuple[str, JsonValue, dict[str, JsonValue]] | No
             isinstance(value.get(it), str) for it in ("tool", "name")
         ):
             rest = {name: item for name, item in value.items() if name != key}
-            if any(rest.get(end) for end in ("answer", "ask")):
+            if any(rest.get(end) for end in _REPLIES):
                 raise Misfit("", "a call and an answer at once; one is due")
             return key, value[key], rest
     return None
