@@ -9,10 +9,11 @@ Model steps are committed with `synchronous=NORMAL` (they survive a killed proce
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -152,7 +153,7 @@ class Journal:
         rows = self._whole(run)
         if why := _wrong(run, rows):
             raise JournalError(f"the run {run} is not as it was written: {why}", hint="nothing is done upon its word")
-        return [_event(run, *row[:5]) for row in rows]
+        return _events(run, (row[:5] for row in rows))
 
     def events(self, run: str, most: int = -1) -> list[Event]:
         """All events of a run, in order, or the first of them.
@@ -163,7 +164,7 @@ class Journal:
         query = "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number LIMIT ?"
         with self._writing(f"the journal {self.path} cannot be read"):
             rows = list(self._db.execute(query, (run, most)))
-        return [_event(run, *row) for row in rows]
+        return _events(run, rows)
 
     def runs(self, limit: int = 50) -> list[RunSummary]:
         """The latest runs, newest first."""
@@ -296,6 +297,18 @@ def _is(body: object, kind: object) -> bool:
         return json.loads(str(body))["kind"] == kind
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
+
+
+def _events(run: str, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
+    """Rows as events. Garbage is not looked for meanwhile: none is made, and looking through all that thousands of them
+    hold, again and again as they grow, takes longer than reading them (`benchmarks/records.py --only long`)."""
+    looked = gc.isenabled()
+    gc.disable()
+    try:
+        return [_event(run, *row) for row in rows]
+    finally:
+        if looked:
+            gc.enable()
 
 
 def _event(run: str, number: object, at: object, body: object, previous: object, own: object) -> Event:
