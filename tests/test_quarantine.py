@@ -20,6 +20,7 @@ from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.engine import scripted
 from bridle.evals.scripted import scripted_model
+from bridle.evals.trajectory import read_trajectory
 from bridle.fork import difference
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Status, StepTaken, prompts
@@ -119,6 +120,16 @@ def test_only_what_was_filled_in_is_shown(journal: Journal) -> None:
     assert list(steps) == ["act#1", "read#1/extract#1", "act#2"]
     assert steps["read#1/extract#1"].sources == ["read_page"]
     assert steps["act#2"].sources == ["read_page (read apart)"]
+
+
+def test_examples_for_training_show_what_the_model_was_shown(journal: Journal) -> None:
+    replies = [READ, FOUND, call("read_page", page="none"), DONE]
+    told = read_trajectory(journal, run(replies, journal).id).messages()
+    assert [it["role"] for it in told] == ["user", "assistant", "tool", "assistant", "tool", "assistant"]
+    assert [it["content"] for it in told if it["role"] == "tool"] == [
+        json.dumps(FOUND),
+        "error: read_page did not work, and why is kept in quarantine",
+    ]
 
 
 def test_why_it_failed_is_not_shown(journal: Journal) -> None:

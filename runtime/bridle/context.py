@@ -27,7 +27,8 @@ from bridle.grammar.action import Action, Actions, Answer, Call, Refuse
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
-from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status
+from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status, read_at
+from bridle.labels import WITHHELD
 from bridle.person import Question
 from bridle.policy import Quarantine
 from bridle.prompt import Message
@@ -200,22 +201,21 @@ class Context(Conversation):
             self._say("assistant", spelled)
         self._calls += 1
         number, tool, policy = self._calls, self._tool(call.tool), self.course.settings.policy
-        kept = policy.kept_apart(tool.name)
-        read = partial(self._read_apart, number, tool, kept) if kept else None
-        observation = await self.course.call(f"{self.place}{number}", call, tool, self.skill, self.sources, read)
+        place, kept = f"{self.place}{number}", policy.kept_apart(tool.name)
+        read = partial(self._read_apart, read_at(place), tool, kept) if kept else None
+        observation = await self.course.call(place, call, tool, self.skill, self.sources, read)
         self.learned |= {policy.label(tool.name)}
         self._say("tool", f"[{number}] {observation.text}" if observation.ok and policy.cite else observation.text)
         if not by_code:  # a skill that polls goes round in no circle
             await self._came_to(call, observation.text)
         return observation
 
-    async def _read_apart(self, number: int, tool: Tool, kept: Quarantine, seen: Observation) -> Observation:
+    async def _read_apart(self, path: str, tool: Tool, kept: Quarantine, seen: Observation) -> Observation:
         """What a policy leaves of what came of a call: what the model, by itself, makes of it."""
-        place = f"{self.place}read#{number}/"
-        self.course.tell(Ruled(path=f"{place}extract#1", verdicts={tool.name: "what came of it is read apart"}))
+        self.course.tell(Ruled(path=path, verdicts={tool.name: "what came of it is read apart"}))
         if not seen.ok:
-            return replace(seen, value=None, text=f"error: {tool.name} did not work, and why is kept in quarantine")
-        text = Message("user", seen.text, sources=frozenset({tool.name}))
+            return replace(seen, value=None, text=WITHHELD.format(tool.name))
+        text, place = Message("user", seen.text, sources=frozenset({tool.name})), path.removesuffix("extract#1")
         reader = replace(self, instructions="", messages=[text], learned=self.sources, place=place)
         value: JsonValue = await reader.extract(kept.into, kept.question)
         return replace(seen, value=value, text=render(value))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _APART = " (read apart)"
+WITHHELD = "error: {} did not work, and why is kept in quarantine"
+"""What is shown where a tool failed."""
 
 
 def read_apart(tool: str) -> str:

@@ -21,14 +21,19 @@ from bridle.journal import (
     Event,
     Heard,
     Journal,
+    Ruled,
     RunEnded,
     RunJudged,
     RunStarted,
     Status,
     StepTaken,
     beginning,
+    place_of,
     prompts,
+    read_at,
 )
+from bridle.labels import WITHHELD
+from bridle.tool import render
 
 DEPTH = 100
 """Runs that one run may continue, one after the other."""
@@ -143,6 +148,15 @@ class Trajectory:
         """The parameters of the tools that it was offered, as JSON Schemas, by name."""
         return {tool.name: json.loads(tool.parameters) for tool in self.started.tools}
 
+    @cached_property
+    def _apart(self) -> dict[str, str]:
+        """What was shown of results that were read apart, by where they were."""
+        values = {it.body.path: it.body.value for it in self.events if isinstance(it.body, StepTaken)}
+        ruled = [it.body for it in self.events if isinstance(it.body, Ruled) and it.body.path.endswith("/extract#1")]
+        return {
+            it.path: render(values[it.path]) if it.path in values else WITHHELD.format(*it.verdicts) for it in ruled
+        }
+
     def _said(self, until: int | None) -> Iterator[dict[str, JsonValue]]:
         calls = {it.body.key: it.body for it in self.events if isinstance(it.body, CallIntended)}
         due: list[str] = list(calls)
@@ -150,12 +164,13 @@ class Trajectory:
             if until is not None and event.number >= until:
                 return
             match event.body:
-                case StepTaken() as taken if not is_used(taken):
+                case StepTaken() as taken if not is_used(taken) or taken.path in self._apart:
                     pass
                 case StepTaken() as taken:
                     yield self.assistant(taken, due.pop(0) if due and is_call(taken.value) else "")
                 case CallAnswered(key=key, text=text):
-                    yield {"role": "tool", "tool_call_id": key, "name": calls[key].tool, "content": text}
+                    shown = self._apart.get(read_at(place_of(key)), text)
+                    yield {"role": "tool", "tool_call_id": key, "name": calls[key].tool, "content": shown}
                 case Heard(text=text):
                     yield {"role": "user", "content": text}
                 case _:

@@ -22,7 +22,7 @@ from bridle.journal.event import (
     UndoIntended,
     Undone,
 )
-from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, last_prompt, place_of, prompts
+from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, last_prompt, place_of, prompts, read_at
 from bridle.journal.store import Journal, RunSummary
 from bridle.journal.whole import (
     Offered,
@@ -79,4 +79,5 @@ __all__ = [
     "last_prompt",
     "place_of",
     "prompts",
+    "read_at",
 ]

@@ -314,6 +314,16 @@ def again_at(path: str, number: int) -> str:
     return path if number == 1 else f"{path}~{number}"
 
 
+def read_at(place: str) -> str:
+    """Where what came of a call is read apart, if a policy demands it.
+
+    >>> read_at("parallel#1.2/3")
+    'parallel#1.2/read#3/extract#1'
+    """
+    before, slash, number = place.rpartition("/")
+    return f"{before}{slash}read#{number}/extract#1"
+
+
 def place_of(key: str) -> str:
     """The place of a call in its run, of the key that names it for ever."""
     return key.partition("/")[2]
