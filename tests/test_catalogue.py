@@ -126,6 +126,8 @@ SHOTS = """
   tool: book_table
 - request: Write it down
   ask: What should I write down?
+- request: Fly me to the moon
+  refuse: There is no tool for that.
 """
 
 
@@ -136,14 +138,15 @@ def test_examples_of_a_skill_are_shown_where_they_fit(journal: Journal, tmp_path
     [prompt] = [it.body.prompt_text for it in journal.events(result.id) if isinstance(it.body, StepTaken)]
     shown = [
         "Remember to call Anna", '{"tool": "add_note", "args": {"text": "call Anna"}}',
-        "Write it down", '{"ask": "What should I write down?"}', "Remember the milk",
+        "Write it down", '{"ask": "What should I write down?"}', '{"refuse": "There is no tool for that."}',
+        "Remember the milk",
     ]  # fmt: skip
     assert sorted(shown, key=prompt.index) == shown
     assert "Book a table" not in prompt, "that tool is not there"
     assert {it.verdict for it in inspect_skill(folder, [])} == {"ok"}
 
 
-@pytest.mark.parametrize("wrong", ["- request: x", "- tool: y", "3", "- request: x\n  tool: a\n  ask: b", "- a: ["])
+@pytest.mark.parametrize("wrong", ["- request: x", "- tool: y", "3", "- request: x\n  tool: a\n  refuse: b", "- a: ["])
 def test_examples_that_are_none_are_told(wrong: str, tmp_path: Path) -> None:
     folder = put(tmp_path, "greet", examples_yaml=wrong)
     [found] = [it for it in inspect_skill(folder, []) if it.verdict == "bad"]

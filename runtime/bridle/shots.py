@@ -6,7 +6,7 @@
 - request: Write it down
   ask: What should I write down?
 - request: Fly me to the moon
-  answer: I have no tool for that.
+  refuse: I have no tool for that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from bridle.errors import SkillError, describe
-from bridle.grammar.action import Action, Answer, Ask, Call
+from bridle.grammar.action import Action, Answer, Ask, Call, Refuse
 
 FILE = "examples.yaml"
 
@@ -33,18 +33,21 @@ class Shot(BaseModel):
     args: Mapping[str, JsonValue] = {}
     answer: str | None = None
     ask: str | None = None
+    refuse: str | None = None
 
     @model_validator(mode="after")
     def _is_one_action(self) -> Shot:
-        if sum(it is not None for it in (self.tool, self.answer, self.ask)) != 1:
-            raise ValueError("it needs one of tool, answer, ask")
+        if sum(it is not None for it in (self.tool, self.answer, self.ask, self.refuse)) != 1:
+            raise ValueError("it needs one of tool, answer, ask, refuse")
         return self
 
     @property
-    def action(self) -> Action:
+    def action(self) -> Action | Refuse:
         """What is done."""
         if self.tool is not None:
             return Call(self.tool, dict(self.args))
+        if self.refuse is not None:
+            return Refuse(self.refuse)
         return Answer(self.answer) if self.answer is not None else Ask(self.ask or "")
 
 
