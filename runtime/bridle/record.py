@@ -31,6 +31,8 @@ from bridle.tool import Observation
 from bridle.turn import Attempt
 from bridle.values import common
 
+_spelled = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Recorder:
     """Journals one run, and tells whoever listens."""
@@ -192,12 +194,12 @@ def told(usage: Usage) -> Tokens:
 
 def usage_of(tokens: Tokens) -> Usage:
     """A usage with the counts that were told of it."""
-    return Usage(**tokens.model_dump())
+    return Usage(**vars(tokens))
 
 
 def digest(messages: Sequence[Message]) -> str:
     """What tells one conversation from another: the beginning of a SHA-256, 16 hexadecimal digits."""
-    told = json.dumps([[it.role, it.content] for it in messages], ensure_ascii=False)
+    told = _spelled([[it.role, it.content] for it in messages])
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
