@@ -211,13 +211,20 @@ def test_one_record_that_cannot_be_read_hides_no_other(bridle: Any, body: str) -
     assert bridle("runs", "prune", "--keep", "0", "--days", "0", "--yes").out.startswith("2 runs")
 
 
-def test_a_run_damaged_in_its_middle_spoils_no_statistics(bridle: Any) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE event SET body = '{' WHERE run = ? AND number = 2",
+        "UPDATE event SET kind = 'run.started' WHERE run = ? AND number = 3",
+    ],
+)
+def test_a_damaged_run_spoils_no_statistics(bridle: Any, damage: str) -> None:
     for _ in range(2):
         bridle("run", "What is 12 * 12?")
     path = next(it for it in Path(os.environ["BRIDLE_HOME"]).rglob("*.db"))
     with Journal(path) as journal:
         run = journal.find("last")
-    apsw.Connection(str(path)).execute("UPDATE event SET body = '{' WHERE run = ? AND number = 2", (run,))
+    apsw.Connection(str(path)).execute(damage, (run,))
     counted = bridle("runs", "stats", "--json")
     assert (counted.code, counted.json["react"]["count"]) == (0, 1)
     assert f"1 runs cannot be read, and do not count, such as {run}" in counted.err

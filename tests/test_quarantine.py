@@ -19,15 +19,20 @@ from bridle.card import Card, ThinkingCard
 from bridle.catalogue import catalogue
 from bridle.context import Context
 from bridle.engine import scripted
+from bridle.errors import UsageError
+from bridle.evals.dataset import Export, Wanted
 from bridle.evals.scripted import scripted_model
 from bridle.evals.trajectory import read_trajectory
 from bridle.fork import difference
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Status, StepTaken, prompts
+from bridle.labels import read_apart
 from bridle.model import Model
+from bridle.observe.why import _line, suspects  # pyright: ignore[reportPrivateUsage]
 from bridle.policy import Policy
 from bridle.replay import replay
 from bridle.run import Run
+from bridle.shown import shown_instead
 from bridle.skill import skill_from
 from bridle.tool import Tool, tool
 from crashes import Crash, Cut
@@ -180,22 +185,94 @@ def test_trusted_places_in_quarantine_hold_its_values_alone(journal: Journal) ->
         assert LURE not in sent
 
 
-def test_a_reader_that_finds_nothing_ends_its_run(journal: Journal) -> None:
+def unheld(replies: list[Any], journal: Journal, skill: Work, **policy: Any) -> Run:
+    """A run of a model that no grammar holds: its replies are read as they are."""
+    TAKEN.clear()
+    with scripted_model([it if isinstance(it, str) else json.dumps(it) for it in replies]) as model:
+        chosen = StepSettings(thinking=None, policy=Policy.model_validate(POLICY | policy), constrain=False)
+        agent = Agent(model, workspace=journal.path.parent, journal=journal, tools=TOOLS, settings=chosen,
+                      skill=skill_from(skill))  # fmt: skip
+        result = agent.run("go")
+    seen_apart(journal, result.id)
+    assert replay(journal, result.id, tools=TOOLS, catalogue=catalogue(), skill=skill_from(skill)) == ""
+    return result
+
+
+@pytest.mark.parametrize("reply", [f"write to {LURE}", json.dumps({"kind": f"write to {LURE}", "pages": 1})])
+def test_what_a_reader_makes_up_comes_out_by_no_complaint(reply: str, journal: Journal) -> None:
+    """Its reply is quoted where it cannot be used, and nobody but people sees that; a level holds all the same."""
+
+    async def work(context: Context) -> str:
+        """Read, tell, send."""
+        seen = await context.call("read_form")
+        await context.reply(f"{seen.text} {context.bounds.so_far()} {context.bounds.results}")
+        await context.call("send", to="Bo")
+        await context.undo(context.bounds.calls)
+        return seen.text
+
+    level = {"level": [{"name": "inner", "tools": ["read_*"]}], "rule": [{"tools": ["send"], "up_to": "public"}]}
+    result = unheld([reply, reply, reply, "hm"], journal, work, **level)
+    assert (result.answer, result.status) == ("error: what came of read_form could not be read", Status.DONE)
+    assert [it.tool for it in result.calls] == ["read_form"], "and it is confidential still"
+    assert [f"Sign as {LURE}."] == TAKEN, "what it did can be taken back"
+    assert LURE not in repr(result.calls)
+
+
+def test_digits_without_end_are_no_room_either(journal: Journal) -> None:
     async def work(context: Context) -> str:
         """Read."""
-        try:
-            await context.call("read_form")
-        finally:
-            await context.undo(context.bounds.calls)
-        return "not reached"
+        return (await context.call("read_page", page="a")).text
 
-    with scripted_model(["no", "no", "no"]) as model:
-        chosen = StepSettings(thinking=None, policy=Policy.model_validate(POLICY), constrain=False)
-        agent = Agent(model, workspace=journal.path.parent, journal=journal, tools=TOOLS, settings=chosen,
-                      skill=skill_from(work))  # fmt: skip
-        TAKEN.clear()
-        assert agent.run("go").status is Status.FAILED
-    assert [f"Sign as {LURE}."] == TAKEN, "and what it did is taken back"
+    for into, long, short in (
+        ({"type": "integer"}, "1" * 100, "12"),
+        ({"type": "string", "format": "duration"}, f'"P{"1" * 100}D"', '"P1D"'),
+    ):
+        told = {"quarantine": [{"tools": ["read_*"], "into": into}]}
+        assert "could not be read" in str(unheld([long] * 3, journal, work, **told).answer)
+        assert unheld([short], journal, work, **told).answer == short.strip('"')
+
+
+def test_calls_are_taken_back_in_their_order_also_while_one_is_read(journal: Journal) -> None:
+    """The last first, as they were made, whenever they were read."""
+
+    async def reads(context: Context) -> str:
+        """Read the form."""
+        return (await context.call("read_form")).text
+
+    async def work(context: Context) -> str:
+        """Read the form twice at once."""
+        await context.parallel(reads, reads)
+        return " ".join(it.place for it in context.bounds.calls)
+
+    result = run([FOUND, FOUND], journal, skill=work)
+    assert result.answer == "parallel#1.1/1 parallel#1.2/1"
+
+
+def test_no_example_for_training_and_no_critic_has_what_the_model_had_not(journal: Journal) -> None:
+    async def work(context: Context) -> str:
+        """Read and act."""
+        await context.call("read_page", page="a")
+        return await context.reply("What now?")
+
+    known = unheld([f"call {LURE}", f"{LURE} says " + json.dumps(FOUND), "hm"], journal, work)
+    trajectory = read_trajectory(journal, known.id)
+    for layout in ("chat", "atif"):
+        made = Export(layout, Wanted(negatives=True)).examples([trajectory])
+        assert LURE not in json.dumps([example for _, example in made])
+    events = journal.events(known.id)
+    record = "".join(_line(it, shown_instead(events)) for it in events)
+    assert LURE not in record
+    assert json.dumps(FOUND)[:10] in record
+
+
+def test_what_was_read_is_known_to_whoever_looks_for_what_was_made_up(journal: Journal) -> None:
+    replies = [READ, {"kind": "offer", "pages": 7}, call("send", to="offer 7"), {"answer": "It has 7 pages."}]
+    assert suspects(journal.events(run(replies, journal).id)) == []
+
+
+def test_a_tool_cannot_be_called_like_a_label() -> None:
+    with pytest.raises(UsageError, match="so ends the label"):
+        tool(name=read_apart("send"))(forget)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +284,9 @@ def test_a_reader_that_finds_nothing_ends_its_run(journal: Journal) -> None:
         ({"type": "array", "items": {"enum": [1]}}, "it has room for words"),
         ({"enum": "abc"}, "into is no JSON Schema"),
         ({"typ": "boolean"}, "there is no keyword typ, but there is type"),
+        ({"enum": []}, "no document can fit"),
+        ({"type": "integer", "minimum": 5, "maximum": 1}, "no document can fit"),
+        ({"type": "integer", "not": {"multipleOf": 2}}, "no grammar holds all of into: /: not"),
     ],
 )
 def test_what_has_room_for_words_is_none(into: dict[str, Any], why: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from bridle.grammar.action import Actions, Refuse
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status
 from bridle.observe.why import suspects
+from bridle.plan import Plan, Remedy, Report, Task, carry_out
 from bridle.policy import Policy
 from bridle.replay import replay
 from bridle.run import Run
@@ -131,6 +132,27 @@ def test_a_case_may_expect_it(journal: Journal, tmp_path: Path) -> None:
     case = Case.model_validate({"request": "Sell the bridge", "expect": {"refuses": True, "calls": []}})
     assert all(it.holds for it in score(case, run([WHY], journal), tmp_path))
     assert not all(it.holds for it in score(case, run([{"answer": "Sold."}], journal), tmp_path))
+
+
+def test_a_refusal_without_a_word_is_told_all_the_same(journal: Journal) -> None:
+    assert run([{"refuse": " "}], journal).reason == "the model refuses"
+
+
+def test_a_plan_asks_nobody_twice_who_refused(journal: Journal) -> None:
+    async def does(context: Context, task: Task, given: Mapping[str, str]) -> str:
+        """Act on it."""
+        return str(await context.act())
+
+    async def mends(context: Context, task: Task, reason: str, report: Report) -> Remedy:
+        """Nothing helps."""
+        return "give up"
+
+    async def work(context: Context) -> str:
+        """Plan."""
+        report = await carry_out(context, Plan(tasks=[Task(id="a", goal="sell")]), does, mends)
+        return str(report.left_out)
+
+    assert run([WHY, {"answer": "fine, done"}], journal, work).answer == "{'a': 'It is not mine to sell.'}"
 
 
 def test_it_is_in_the_form_whatever_is_taken_away() -> None:

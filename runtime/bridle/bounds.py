@@ -97,9 +97,7 @@ class CallMade:
     begun: float = float("-inf")
     """When, on the monotonic clock; long ago, where it is known from a record."""
     open: bool = False
-    """It did not work, and may have been done all the same."""
-    came: JsonValue = None
-    """What came of it, for what takes it back."""
+    """It did not work, and may have been done all the same; or what came of it was not read yet."""
 
     @property
     def tool(self) -> str:
@@ -118,6 +116,8 @@ class Bounds:
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
     calls: list[CallMade] = field(default_factory=list[CallMade])
+    came: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue], repr=False)
+    """What came of calls that are in quarantine, by key: for what takes them back, and nobody else."""
     undone: set[str] = field(default_factory=set[str])
     """Keys of calls that were taken back."""
     undos: Counter[str] = field(default_factory=Counter[str])
@@ -208,6 +208,12 @@ class Bounds:
                 self._results.setdefault(made.tool, []).append(made.result)
         self._told = len(self.calls)
         return self._results
+
+    def read(self, made: CallMade) -> None:
+        """Put a call in its place, now that what came of it was read."""
+        number = next(number for number, it in enumerate(self.calls) if it.key == made.key)
+        self.calls[number] = made
+        self._results, self._told = {}, 0
 
     def worked(self, place: str) -> dict[int, CallMade]:
         """The calls of one conversation, by their numbers, that did not fail and were not taken back."""

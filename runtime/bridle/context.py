@@ -20,7 +20,7 @@ from bridle.conversation import Conversation
 from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import Delegate, Work
 from bridle.effects import ASKED
-from bridle.errors import UsageError, describe
+from bridle.errors import BridleError, JournalError, UsageError, describe
 from bridle.fitting import see_fits
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Answer, Call, Refuse
@@ -28,7 +28,7 @@ from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
 from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status, read_at
-from bridle.labels import WITHHELD
+from bridle.labels import UNREAD, WITHHELD
 from bridle.person import Question
 from bridle.policy import Quarantine
 from bridle.prompt import Message
@@ -98,7 +98,7 @@ class Context(Conversation):
         action = outcome.value
         self._say("assistant", form.spell(action), outcome.thinking)
         if isinstance(action, Refuse):
-            await self._hand_over(Ended(Status.REFUSED, action.text))
+            await self._hand_over(Ended(Status.REFUSED, action.text.strip() or "the model refuses"))
             return await self.act(tool, within=within, **how)
         if isinstance(action, Answer) and (why := self._unfounded(action)):
             self.course.tell(Ruled(path=path, verdicts={"answer": why}))
@@ -203,8 +203,10 @@ class Context(Conversation):
         number, tool, policy = self._calls, self._tool(call.tool), self.course.settings.policy
         place, kept = f"{self.place}{number}", policy.kept_apart(tool.name)
         read = partial(self._read_apart, read_at(place), tool, kept) if kept else None
-        observation = await self.course.call(place, call, tool, self.skill, self.sources, read)
-        self.learned |= {policy.label(tool.name)}
+        try:
+            observation = await self.course.call(place, call, tool, self.skill, self.sources, read)
+        finally:  # that it failed is news of what came of it
+            self.learned |= {policy.label(tool.name)}
         self._say("tool", f"[{number}] {observation.text}" if observation.ok and policy.cite else observation.text)
         if not by_code:  # a skill that polls goes round in no circle
             await self._came_to(call, observation.text)
@@ -217,7 +219,17 @@ class Context(Conversation):
             return replace(seen, value=None, text=WITHHELD.format(tool.name))
         text, place = Message("user", seen.text, sources=frozenset({tool.name})), path.removesuffix("extract#1")
         reader = replace(self, instructions="", messages=[text], learned=self.sources, place=place)
-        value: JsonValue = await reader.extract(kept.into, kept.question)
+        try:
+            value: JsonValue = await reader.extract(kept.held, kept.question)
+        except JournalError:
+            raise
+        except BridleError as error:  # it may quote what was written, or sent
+            unread = UNREAD.format(tool.name)
+            if isinstance(error, Ended) and not error.final:
+                return replace(seen, ok=False, value=None, text=unread, open=seen.ok or seen.open)
+            if isinstance(error, Ended):
+                raise
+            raise Ended(Status.FAILED, unread) from None
         return replace(seen, value=value, text=render(value))
 
     async def undo(self, calls: Sequence[CallMade]) -> list[CallMade]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import TypeAlias, TypeVar
@@ -113,12 +113,14 @@ class Effects:
         else:
             seen = await self._done(key, place, call, tool, sources, made)
         when = begun if made is None and not seen.cached else float("-inf")
-        shown = Observation(False, None, "", open=seen.ok or seen.open)  # as long as it was not read
-        try:
-            shown = seen if read is None else await read(seen)
-        finally:
-            made_now = CallMade(tool, call.args, shown.value, shown.ok, key, place, when, shown.open, seen.value)
-            self.bounds.calls.append(made_now)
+        done = CallMade(tool, call.args, seen.value, seen.ok, key, place, when, seen.open)
+        if read is None:
+            self.bounds.calls.append(done)
+            return seen
+        self.bounds.came[key] = seen.value
+        self.bounds.calls.append(replace(done, result=None, ok=False, open=seen.ok or seen.open))
+        shown = await read(seen)
+        self.bounds.read(replace(done, result=shown.value, ok=shown.ok, open=shown.open))
         return shown
 
     async def _done(
@@ -210,7 +212,8 @@ class Effects:
     async def _carried_out(self, call: Call, tool: Tool, services: Mapping[type[Service], Service]) -> Observation:
         """What comes of a call, or came of the same a moment ago."""
         if tool.cache and (same := self.bounds.same(call, tool.cache)) is not None:
-            return Observation(True, same.came, render(same.came), cached=True)
+            came = self.bounds.came.get(same.key, same.result)
+            return Observation(True, came, render(came), cached=True)
         try:
             with self.bounds.waiting():
                 return await tool.call(call.args, services)
@@ -241,7 +244,8 @@ class Effects:
                 self.recorder.event(UndoIntended(key=key, tool=made.tool), durable=True)
             self.recorder.doing()
             with bounds.waiting():
-                seen = await made.by.take_back(made.args, made.came, {**self.services, CallKey: CallKey(key)})
+                came = bounds.came.get(key, made.result)
+                seen = await made.by.take_back(made.args, came, {**self.services, CallKey: CallKey(key)})
             bounds.changed = time.monotonic()
             done = Undone(key=key, tool=made.tool, ok=seen.ok, text=seen.text)
             self.recorder.event(done)

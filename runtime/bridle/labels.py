@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 _APART = " (read apart)"
 WITHHELD = "error: {} did not work, and why is kept in quarantine"
-"""What is shown where a tool failed."""
+"""What is shown where a tool failed,"""
+UNREAD = "error: what came of {} could not be read"
+"""and where nothing could be made of what came of it."""
 
 
 def read_apart(tool: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bridle.bounds import CallMade, Ended
 from bridle.context import Context
 from bridle.errors import BridleError, JournalError
+from bridle.journal import Status
 
 AT_ONCE = 4
 """Tasks that are done at once."""
@@ -213,11 +214,13 @@ async def _try(task: Task, do: Do, report: Report, tries: int, context: Context)
         try:
             return Done(await do(context, task, told))
         except Exception as error:
-            reason = _why(error)
+            reason, refused = _why(error), isinstance(error, Ended) and error.status is Status.REFUSED
         if lasting := await context.undo(context.own(begun)):
             report.lasting += lasting
             names = ", ".join(dict.fromkeys(it.tool for it in lasting))
             return Failed(f"{reason}; it is not tried again: nothing takes back {names}")
+        if refused:  # who is asked often enough does what must not be done
+            break
     return Failed(reason)
 
 

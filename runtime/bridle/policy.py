@@ -40,12 +40,14 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from bridle.errors import GrammarError, UsageError, describe
-from bridle.grammar.finite import infinite
+from bridle.grammar.finite import bounded, infinite
+from bridle.grammar.hold import hold
+from bridle.grammar.keywords import Schema
 from bridle.grammar.observed import read_path
 from bridle.labels import at_all, in_words, read_apart
 from bridle.narrowing import see_meant, see_schema
@@ -127,7 +129,17 @@ class Quarantine(_Told):
                 f"{where} has room for words, and a result may have put them there; choices, truth values, numbers, "
                 "days, lists with maxItems, and objects with additionalProperties = false have none"
             )
+        try:
+            if loose := hold(self.held).loose:
+                raise ValueError(f"no grammar holds all of into: {', '.join(loose)}")
+        except GrammarError as error:
+            raise ValueError(f"into: {error.message}") from None
         return self
+
+    @property
+    def held(self) -> Schema:
+        """What is filled in, its numbers and times no longer than a grammar writes them."""
+        return cast("Schema", bounded(cast("JsonValue", self.into)))
 
 
 class Claim(_Told):

@@ -63,7 +63,7 @@ def _calls(
         if key in met:
             found.append(met[key])
         elif tool is not None:
-            found.append(CallMade(tool, intent.args, result, ok, key, place, open=doubtful, came=result))
+            found.append(CallMade(tool, intent.args, result, ok, key, place, open=doubtful))
         elif intent.effect != "pure" and (ok or doubtful):
             unknown.append(f"{intent.tool}, whose tool is not at hand")
     return found, unknown

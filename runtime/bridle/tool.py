@@ -31,6 +31,7 @@ from typing_extensions import Unpack
 from bridle.errors import BridleError, ToolError, UsageError, describe
 from bridle.grammar.keywords import Schema
 from bridle.grammar.parameters import noted, parameters
+from bridle.labels import in_words
 from bridle.running import run
 
 RESULT_LIMIT = 6_000
@@ -253,6 +254,8 @@ def tool_from(
     """The plain form of `tool`."""
     effect = Effect(effect)
     name = name or function.__name__
+    if not in_words([name]):
+        raise UsageError(f"no tool is called {name!r}: so ends the label of what was read apart")
     if retries and effect not in (Effect.PURE, Effect.IDEMPOTENT):
         raise UsageError(f"the tool '{name}' may not be run twice, so it is not retried", hint="effect='idempotent'")
     if cache and effect is not Effect.PURE:

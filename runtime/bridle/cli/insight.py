@@ -30,15 +30,15 @@ def stats(
     from rich.markup import escape
     from rich.table import Table
 
-    from bridle.journal import Journal
+    from bridle.journal import Journal, Status
     from bridle.observe.stats import tally
 
     with Journal(settings().journal) as journal:
         runs = journal.runs(limit)
-        damaged = list[str]()
-        found = tally(_read(journal, [it.run for it in runs], damaged), by)
+        damaged = {it.run for it in runs if it.status is Status.DAMAGED}
+        found = tally(_read(journal, [it.run for it in runs if it.run not in damaged], damaged), by)
     if damaged:
-        some = ", ".join(damaged[:3])
+        some = ", ".join(sorted(damaged)[:3])
         stderr().print(f"{len(damaged)} runs cannot be read, and do not count, such as {some} (bridle runs verify)")
     figures = {name: it.as_json() for name, it in found.items()}
     if as_json:
@@ -61,14 +61,15 @@ def stats(
     stdout().print(table)
 
 
-def _read(journal: Journal, runs: Sequence[str], damaged: list[str]) -> Iterator[Sequence[Event]]:
+def _read(journal: Journal, runs: Sequence[str], damaged: set[str]) -> Iterator[Sequence[Event]]:
+    """The events of runs; of those that cannot be read, which are added to the damaged ones, none."""
     from bridle.errors import JournalError
 
     for run in runs:
         try:
             yield journal.events(run)
         except JournalError:
-            damaged.append(run)
+            damaged.add(run)
 
 
 def why(

@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias, cast
 from pydantic import JsonValue
 
 from bridle.evals.trajectory import Exact, Trajectory, is_call
-from bridle.journal import Status
+from bridle.journal import Status, is_reading
 from bridle.journal.chain import canonical_json
 
 Layout: TypeAlias = Literal["chat", "atif", "tokens"]
@@ -118,7 +118,7 @@ class Export:
         if self.layout == "chat":
             made = [chat(run)]
             if self.wanted.negatives:
-                made += [refused(run, step) for step in run.steps if step.taken.error]
+                made += [refused(run, it) for it in run.steps if it.taken.error and not is_reading(it.taken.path)]
             yield from ((clean, _taught(clean)) for clean in map(self._clean, made))
             return
         for step in run.steps:
@@ -191,7 +191,7 @@ def atif(run: Trajectory, *, exact: bool = True) -> Example:
     due = list(results)
     for step in run.steps:
         taken = step.taken
-        if not step.accepted:
+        if not step.accepted or is_reading(taken.path):
             continue
         call = due.pop(0) if due and is_call(taken.value) else ""
         steps.append(_atif_step(step, run.assistant(taken, call), run.arguments, call, results))

@@ -21,19 +21,16 @@ from bridle.journal import (
     Event,
     Heard,
     Journal,
-    Ruled,
     RunEnded,
     RunJudged,
     RunStarted,
     Status,
     StepTaken,
     beginning,
-    place_of,
+    is_reading,
     prompts,
-    read_at,
 )
-from bridle.labels import WITHHELD
-from bridle.tool import render
+from bridle.shown import shown_instead
 
 DEPTH = 100
 """Runs that one run may continue, one after the other."""
@@ -129,8 +126,9 @@ class Trajectory:
             function: dict[str, JsonValue] = {"name": str(value["tool"]), "arguments": arguments}
             message["content"] = ""
             message["tool_calls"] = [{"id": call, "type": "function", "function": function}]
-        elif isinstance(value, Mapping) and value.keys() <= {*REPLIES}:
-            message["content"] = next(iter(value.values()))
+        elif isinstance(value, Mapping):
+            texts = [it for key, it in value.items() if key in REPLIES and isinstance(it, str)]
+            message["content"] = texts[0] if len(texts) == len(value) == 1 else taken.text
         if taken.thinking:
             message["reasoning_content"] = taken.thinking
         return message
@@ -149,13 +147,9 @@ class Trajectory:
         return {tool.name: json.loads(tool.parameters) for tool in self.started.tools}
 
     @cached_property
-    def _apart(self) -> dict[str, str]:
-        """What was shown of results that were read apart, by where they were."""
-        values = {it.body.path: it.body.value for it in self.events if isinstance(it.body, StepTaken)}
-        ruled = [it.body for it in self.events if isinstance(it.body, Ruled) and it.body.path.endswith("/extract#1")]
-        return {
-            it.path: render(values[it.path]) if it.path in values else WITHHELD.format(*it.verdicts) for it in ruled
-        }
+    def _shown(self) -> dict[str, str]:
+        """What was shown of results that were in quarantine, by the keys of their calls."""
+        return shown_instead(self.events)
 
     def _said(self, until: int | None) -> Iterator[dict[str, JsonValue]]:
         calls = {it.body.key: it.body for it in self.events if isinstance(it.body, CallIntended)}
@@ -164,12 +158,12 @@ class Trajectory:
             if until is not None and event.number >= until:
                 return
             match event.body:
-                case StepTaken() as taken if not is_used(taken) or taken.path in self._apart:
+                case StepTaken() as taken if not is_used(taken) or is_reading(taken.path):
                     pass
                 case StepTaken() as taken:
                     yield self.assistant(taken, due.pop(0) if due and is_call(taken.value) else "")
                 case CallAnswered(key=key, text=text):
-                    shown = self._apart.get(read_at(place_of(key)), text)
+                    shown = self._shown.get(key, text)
                     yield {"role": "tool", "tool_call_id": key, "name": calls[key].tool, "content": shown}
                 case Heard(text=text):
                     yield {"role": "user", "content": text}

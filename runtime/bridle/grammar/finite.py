@@ -14,13 +14,16 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from bridle.grammar.base import Choice, Form
-from bridle.grammar.keywords import References, Schema
+from bridle.grammar.hold import NUMBER_LIMIT
+from bridle.grammar.keywords import References, Schema, rebuild
 from bridle.grammar.schema import Json
 from bridle.grammar.xml import Xml
 
 _SCALARS = {"boolean", "integer", "number", "null"}
 _FORMATS = {"date", "time", "date-time", "duration", "uuid"}
 _DEPTH = 20
+LONGEST = 40
+"""Characters of a moment, a duration, an id."""
 
 
 def wordy(form: Form[Any]) -> str:
@@ -46,6 +49,26 @@ def infinite(schema: Schema, *, closed: bool = False) -> str:
     'it'
     """
     return _Reading(References(schema), closed).wordy(cast("JsonValue", schema), "")
+
+
+def bounded(schema: JsonValue) -> JsonValue:
+    """A schema without room for words whose numbers and times are as short as those that a grammar writes: digits
+    without end would be room as well.
+
+    >>> bounded({"type": "integer", "minimum": 0})
+    {'type': 'integer', 'minimum': 0, 'maximum': 1000000000000000}
+    """
+    if not isinstance(schema, dict):
+        return schema
+    held, named = rebuild(schema, bounded), schema.get("type")
+    if {"integer", "number"} & set(cast("list[str]", named if isinstance(named, list) else [named])):
+        if not {"minimum", "exclusiveMinimum"} & held.keys():
+            held["minimum"] = -NUMBER_LIMIT
+        if not {"maximum", "exclusiveMaximum"} & held.keys():
+            held["maximum"] = NUMBER_LIMIT
+    if "format" in held:
+        held.setdefault("maxLength", LONGEST)
+    return held
 
 
 @dataclass(frozen=True)

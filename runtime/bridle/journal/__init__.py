@@ -22,7 +22,19 @@ from bridle.journal.event import (
     UndoIntended,
     Undone,
 )
-from bridle.journal.replay import Made, Past, Seen, beginning, ending, last_own, last_prompt, place_of, prompts, read_at
+from bridle.journal.replay import (
+    Made,
+    Past,
+    Seen,
+    beginning,
+    ending,
+    is_reading,
+    last_own,
+    last_prompt,
+    place_of,
+    prompts,
+    read_at,
+)
 from bridle.journal.store import Journal, RunSummary
 from bridle.journal.whole import (
     Offered,
@@ -75,6 +87,7 @@ __all__ = [
     "Way",
     "beginning",
     "ending",
+    "is_reading",
     "last_own",
     "last_prompt",
     "place_of",

@@ -324,6 +324,15 @@ def read_at(place: str) -> str:
     return f"{before}{slash}read#{number}/extract#1"
 
 
+def is_reading(path: str) -> bool:
+    """Whether a step read, apart, what came of a call.
+
+    >>> is_reading("parallel#1.2/read#3/extract#1"), is_reading("act#1")
+    (True, False)
+    """
+    return any(it.startswith("read#") for it in path.split("/"))
+
+
 def place_of(key: str) -> str:
     """The place of a call in its run, of the key that names it for ever."""
     return key.partition("/")[2]

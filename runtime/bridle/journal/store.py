@@ -323,8 +323,9 @@ def _event(run: str, number: object, at: object, body: object, previous: object,
 
 def _summary(run: str, at: str, started: str, ended: object) -> RunSummary:
     try:
-        start = cast("RunStarted", read_body(started))
-        end = cast("RunEnded", read_body(str(ended))) if ended is not None else None
+        start, end = read_body(started), read_body(str(ended)) if ended is not None else None
+        if not isinstance(start, RunStarted) or not isinstance(end, RunEnded | None):
+            raise JournalError("it does not begin or end as a run does")
     except JournalError as error:
         return RunSummary(run, at, "", "", "", Status.DAMAGED, error.message, 0, 0.0)
     return RunSummary(

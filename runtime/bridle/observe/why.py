@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,9 +29,11 @@ from bridle.journal import (
     RunStarted,
     Status,
     StepTaken,
+    is_reading,
 )
 from bridle.observe.progress import arguments, shorten
 from bridle.prompt import Message
+from bridle.shown import shown_instead
 from bridle.step import Step, take
 from bridle.turn import Writer
 
@@ -63,13 +65,14 @@ def suspects(events: Sequence[Event]) -> list[Suspect]:
 def _found(events: Sequence[Event]) -> Iterator[Suspect]:
     known, step, wrote, calls = "", 0, cast("JsonValue", None), dict[str, int]()
     asked = dict[str, tuple[int, CallIntended]]()
-    failed = dict[str, Suspect]()
+    failed, shown = dict[str, Suspect](), shown_instead(events)
     for event in events:
         match event.body:
             case RunStarted(task=task, history=history):
                 known += " ".join([task, *(it.content for it in history)])
             case StepTaken() as taken:
-                step, wrote = event.number, taken.value
+                if not is_reading(taken.path):
+                    step, wrote = event.number, taken.value
                 if taken.error:
                     yield Suspect(event.number, f"the reply could not be used: {taken.error}", grave=False)
                 if taken.cut:
@@ -91,7 +94,8 @@ def _found(events: Sequence[Event]) -> Iterator[Suspect]:
                 if calls[same] == 2 and call.effect != "pure":
                     yield Suspect(step or event.number, f"{call.tool} was called twice with the same arguments")
             case CallAnswered() as answer:
-                known += f" {answer.text} {json.dumps(answer.result, ensure_ascii=False)}"
+                came = f"{answer.text} {json.dumps(answer.result, ensure_ascii=False)}"
+                known += f" {shown.get(answer.key, came)}"
                 place, _ = asked.get(answer.key, (event.number, None))
                 if answer.ok:
                     failed.pop(answer.tool, None)
@@ -125,7 +129,8 @@ async def criticise(model: Writer, events: Sequence[Event]) -> Suspect:
         "properties": {"why": {"type": "string", "maxLength": 300}, "event": {"enum": numbers}},
         "required": ["why", "event"],
     }
-    record = "\n".join(line for event in events if (line := _line(event)))
+    shown = shown_instead(events)
+    record = "\n".join(line for event in events if (line := _line(event, shown)))
     form = form_of(kind, "json", model.style)
     messages = [Message("system", form.instructions()), Message("user", f"{record}\n\n{QUESTION}")]
     outcome = await take(Step(messages, form, model.thinking, max_tokens=600), model)
@@ -133,16 +138,18 @@ async def criticise(model: Writer, events: Sequence[Event]) -> Suspect:
     return Suspect(cast("int", told["event"]), str(told["why"]))
 
 
-def _line(event: Event) -> str:
+def _line(event: Event, shown: Mapping[str, str]) -> str:
     match event.body:
         case RunStarted(task=task):
             told = f"the task: {task}"
+        case StepTaken(path=path) if is_reading(path):  # what it read is in quarantine
+            return ""
         case StepTaken(text=text, error=error):
             told = f"the model wrote: {shorten(text, 300)}" + (f" (not usable: {error})" if error else "")
         case CallIntended(tool=tool, args=args):
             told = f"call {tool}{arguments(args)}"
-        case CallAnswered(text=text):
-            told = f"result: {shorten(text, 300)}"
+        case CallAnswered(key=key, text=text):
+            told = f"result: {shorten(shown.get(key, text), 300)}"
         case Heard(question=question, text=text):
             told = f"asked: {question} answered: {text}"
         case Ruled(verdicts=verdicts):
