@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,8 +65,7 @@ def test_schema(syntax: Any) -> None:
 def test_actions() -> None:
     schema: dict[str, Any] = {"type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]}
     form = Actions({"a": schema, "ab": schema})
-    calls_only = form.grammar().replace("start: c0 | c1 | answer | ask | refuse", "start: c0 | c1")
-    check(form, documents_of_actions(), range(15), calls_only)
+    check(form, documents_of_actions(), range(15), replace(form, replies=()).grammar())
 
 
 @settings(max_examples=60, deadline=None)

@@ -53,8 +53,7 @@ class CallForm(Actions):
 
     def grammar(self) -> str:
         """See `Form.grammar`."""
-        calls = " | ".join(f"c{number}" for number in range(len(self.tools)))
-        return super().grammar().replace(f"start: {calls} | answer | ask", f"start: {calls}")
+        return Actions(self.tools, self.syntax, self.style, replies=()).grammar()
 
 
 @dataclass(frozen=True)
