@@ -195,14 +195,20 @@ def test_a_changed_run_is_not_exported(bridle: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "run.jsonl").exists()
 
 
-@pytest.mark.parametrize("body", ["{", '{"kind": "run.started", "task": 1}', '{"kind": "nothing"}'])
-def test_one_record_that_cannot_be_read_hides_no_other(bridle: Any, body: str) -> None:
+def spoiled(bridle: Any, damage: str, *values: str) -> str:
+    """The last of two runs, of which something was changed behind the journal's back."""
     for _ in range(2):
         bridle("run", "What is 12 * 12?")
     path = next(it for it in Path(os.environ["BRIDLE_HOME"]).rglob("*.db"))
     with Journal(path) as journal:
         run = journal.find("last")
-    apsw.Connection(str(path)).execute("UPDATE event SET body = ? WHERE run = ? AND number = 1", (body, run))
+    apsw.Connection(str(path)).execute(damage, (*values, run))
+    return run
+
+
+@pytest.mark.parametrize("body", ["{", '{"kind": "run.started", "task": 1}', '{"kind": "nothing"}'])
+def test_one_record_that_cannot_be_read_hides_no_other(bridle: Any, body: str) -> None:
+    run = spoiled(bridle, "UPDATE event SET body = ? WHERE run = ? AND number = 1", body)
     listed = bridle("runs", "list", "--json").json
     assert [it["status"] for it in listed] == ["damaged", "done"]
     assert "1 runs cannot be read" in bridle("runs", "stats").err
@@ -219,12 +225,7 @@ def test_one_record_that_cannot_be_read_hides_no_other(bridle: Any, body: str) -
     ],
 )
 def test_a_damaged_run_spoils_no_statistics(bridle: Any, damage: str) -> None:
-    for _ in range(2):
-        bridle("run", "What is 12 * 12?")
-    path = next(it for it in Path(os.environ["BRIDLE_HOME"]).rglob("*.db"))
-    with Journal(path) as journal:
-        run = journal.find("last")
-    apsw.Connection(str(path)).execute(damage, (run,))
+    run = spoiled(bridle, damage)
     counted = bridle("runs", "stats", "--json")
     assert (counted.code, counted.json["react"]["count"]) == (0, 1)
     assert f"1 runs cannot be read, and do not count, such as {run}" in counted.err

@@ -15,12 +15,13 @@ from typing import Any, TypeVar, cast, overload
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
+from bridle.apart import made_of
 from bridle.bounds import CallMade, Ended
 from bridle.conversation import Conversation
 from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import Delegate, Work
 from bridle.effects import ASKED
-from bridle.errors import BridleError, JournalError, UsageError, describe
+from bridle.errors import UsageError, describe
 from bridle.fitting import see_fits
 from bridle.grammar import form_of
 from bridle.grammar.action import Action, Actions, Answer, Call, Refuse
@@ -28,14 +29,13 @@ from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
 from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status, read_at
-from bridle.labels import UNREAD, WITHHELD
 from bridle.person import Question
 from bridle.policy import Quarantine
 from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
 from bridle.state import M, State
-from bridle.tool import Observation, Tool, render
+from bridle.tool import Observation, Tool
 from bridle.turn import Writer
 from bridle.vote import Vote
 
@@ -213,24 +213,15 @@ class Context(Conversation):
         return observation
 
     async def _read_apart(self, path: str, tool: Tool, kept: Quarantine, seen: Observation) -> Observation:
-        """What a policy leaves of what came of a call: what the model, by itself, makes of it."""
+        """What a policy leaves of what came of a call."""
         self.course.tell(Ruled(path=path, verdicts={tool.name: "what came of it is read apart"}))
-        if not seen.ok:
-            return replace(seen, value=None, text=WITHHELD.format(tool.name))
         text, place = Message("user", seen.text, sources=frozenset({tool.name})), path.removesuffix("extract#1")
         reader = replace(self, instructions="", messages=[text], learned=self.sources, place=place)
-        try:
-            value: JsonValue = await reader.extract(kept.held, kept.question)
-        except JournalError:
-            raise
-        except BridleError as error:  # it may quote what was written, or sent
-            unread = UNREAD.format(tool.name)
-            if isinstance(error, Ended) and not error.final:
-                return replace(seen, ok=False, value=None, text=unread, open=seen.ok or seen.open)
-            if isinstance(error, Ended):
-                raise
-            raise Ended(Status.FAILED, unread) from None
-        return replace(seen, value=value, text=render(value))
+
+        async def read() -> JsonValue:
+            return await reader.extract(kept.held, kept.question)
+
+        return await made_of(seen, tool.name, read)
 
     async def undo(self, calls: Sequence[CallMade]) -> list[CallMade]:
         """Take back what calls did, the last first. Given back are those that nothing takes back, or that failed to be.
@@ -355,12 +346,3 @@ class Context(Conversation):
             raise end
         self.bounds.forgive()
         await self.ask(f"I cannot go on: {end.reason}. The task: {self.task}. {self.bounds.so_far()} What now?")
-
-    def _unfounded(self, answer: Answer) -> str:
-        """Why the policy does not let an answer stand."""
-        policy, calls = self.course.settings.policy, self.bounds.results
-        if policy.cite:
-            worked, calls = self.bounds.worked(self.place), dict[str, list[JsonValue]]()
-            for made in (worked[it] for it in answer.cites):
-                calls.setdefault(made.tool, []).append(made.result)
-        return policy.unfounded(answer.text, calls)

@@ -15,7 +15,7 @@ from bridle.brief import arguments, brief
 from bridle.course import Course
 from bridle.delegate import NOBODY, Delegates
 from bridle.errors import UsageError
-from bridle.grammar.action import REPLIES, Actions
+from bridle.grammar.action import REPLIES, Actions, Answer
 from bridle.grammar.base import Form
 from bridle.grammar.observed import observed_in
 from bridle.how import How, asked, shown
@@ -115,6 +115,15 @@ class Conversation:
             sorted(self.bounds.worked(self.place)) if settings.policy.cite else (),
         )
         return form, offered
+
+    def _unfounded(self, answer: Answer) -> str:
+        """Why the policy does not let an answer stand."""
+        policy, calls = self.course.settings.policy, self.bounds.results
+        if policy.cite:
+            worked, calls = self.bounds.worked(self.place), dict[str, list[JsonValue]]()
+            for made in (worked[it] for it in answer.cites):
+                calls.setdefault(made.tool, []).append(made.result)
+        return policy.unfounded(answer.text, calls)
 
     async def _step(
         self, verb: str, form: Form[T], tools: Sequence[Tool], question: str = "", **how: Unpack[How]

@@ -27,6 +27,11 @@ class Status(StrEnum):
     DAMAGED = "damaged"
     """Its record cannot be read; no run says that of itself."""
 
+    @property
+    def fell_short(self) -> bool:
+        """It came to its end, and that was not what was wanted."""
+        return self in (Status.FAILED, Status.REFUSED, Status.BUDGET)
+
 
 class _Body(BaseModel):
     model_config = CONFIG

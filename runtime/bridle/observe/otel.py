@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from bridle.journal import CallAnswered, CallIntended, Event, RunEnded, RunStarted, Status, StepTaken, prompts
+from bridle.journal import CallAnswered, CallIntended, Event, RunEnded, RunStarted, StepTaken, prompts
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -66,7 +66,7 @@ def send(run: str, events: Sequence[Event], tracer: Tracer, *, content: bool = F
                 begun, error = _before(event, call.seconds), "" if call.ok else "ToolError"
             case RunEnded() as ended:
                 whole.set_attributes(_of_end(ended))
-                if ended.status in (Status.FAILED, Status.REFUSED, Status.BUDGET):
+                if ended.status.fell_short:
                     whole.set_attribute("error.type", ended.status.value)
                     whole.set_status(trace.StatusCode.ERROR, ended.reason if content else "")
                 continue

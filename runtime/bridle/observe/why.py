@@ -107,7 +107,7 @@ def _found(events: Sequence[Event]) -> Iterator[Suspect]:
                 made_up = [it for it in _TELLING.findall(text) if not _stands(it, known)]
                 if made_up and asked:
                     yield Suspect(step or event.number, f"the answer says {made_up[0]!r}, which nothing before it does")
-            case RunEnded(status=Status.FAILED | Status.REFUSED | Status.BUDGET, reason=reason):
+            case RunEnded(status=status, reason=reason) if status.fell_short:
                 yield Suspect(step or event.number, reason, grave=False)
             case RunJudged(checks=checks, passed=False):
                 wrong = "; ".join(f"{what}: {why}" for what, why in checks.items() if why)
