@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from bridle.grammar import Choice, Form, Grammar, Text, form_of
-from bridle.grammar.action import Actions
+from bridle.grammar.action import REPLIES, Actions
 from bridle.toolbox import TOOLBOX
 
 
@@ -120,5 +120,5 @@ def every_form() -> dict[str, Form[Any]]:
     tools = {tool.name: tool.schema for tool in TOOLBOX}
     for syntax in ("json", "xml"):
         forms |= {f"{name} in {syntax}": form_of(kind, syntax, name="doc") for name, kind in TYPES.items()}
-        forms[f"actions in {syntax}"] = Actions(tools, syntax)
+        forms[f"actions in {syntax}"] = Actions(tools, syntax, replies=(*REPLIES, "show"))
     return forms

@@ -15,6 +15,7 @@ from lxml import etree
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 
 import laws
+from bridle.brief import arguments
 from bridle.card import Card
 from bridle.engine import scripted
 from bridle.engine.gguf import load_model, read_vocabulary
@@ -194,21 +195,33 @@ def test_a_text_that_goes_round_in_circles_still_fits_its_budget(compiler: Compi
 def test_a_thought_can_be_held_to_the_next_move(compiler: Compiler) -> None:
     vocabulary = compiler.vocabulary
     thinking = Thinking("<t>", "</t>", form="next-move")
-    tools = {tool.name: tool.schema for tool in TOOLBOX if tool.name in ("read_file", "current_time", "list_files")}
+    tools = {tool.name: tool.schema for tool in TOOLBOX if tool.name in ("read_file", "shift_date", "list_files")}
 
     def holds(thought: str, tools: dict[str, Any] = tools) -> bool:
         matcher = compiler.compile(thinking.phase(vocabulary, tools).grammar).start.deep_copy()
         tokens = vocabulary.tokenize(f"{thought}</t>", False).tolist()
         return matcher.validate_tokens(tokens) == len(tokens)
 
-    assert holds("tool: read_file; needs: path; have: notes/a.txt")
-    assert holds("tool: read_file; needs: path; missing: path")
-    assert holds("tool: list_files; have: notes")
+    assert holds("tool: read_file; path: notes/a.txt")
+    assert holds("tool: read_file; path: missing")
+    assert holds("tool: list_files; folder: notes")
     assert holds("tool: list_files")
+    assert holds("tool: shift_date; date: today; days: -3")
     assert holds("tool: none")
-    assert not holds("tool: write_file; needs: path, content")
-    assert not holds("tool: read_file; needs: path; missing: folder")
-    assert not holds("tool: read_file; needs: folder")
+    assert not holds("tool: write_file; path: a; content: b"), "no such tool"
+    assert not holds("tool: read_file"), "it needs a path"
+    assert not holds("tool: read_file; folder: notes")
+    assert not holds("tool: shift_date; date: today; days: many")
+    assert not holds("tool: shift_date; days: 3; date: today"), "in their order"
+    said = arguments(TOOLBOX, [Message("user", "What does plan.txt say?")], copies=True)
+    assert holds("tool: read_file; path: plan.txt", said)
+    assert not holds("tool: read_file; path: plain.txt", said), "nobody said it"
+    assert not holds("tool: read_file; path: plan.txt plan.txt", said), "nor twice"
+    own: Any = {"properties": {"a": {"type": "string", "pattern": "^(?:[a-z]/)$", "x-bridle-span": "request"}}}
+    assert holds("tool: f; a: whatever it is", {"f": own}), "a tool's own pattern is left to the call"
+    narrowed = {name: {"allOf": [schema, {"required": []}]} for name, schema in said.items()}
+    assert holds("tool: read_file; path: plan.txt", narrowed)
+    assert not holds("tool: read_file; path: plain.txt", narrowed)
     assert not holds("let me see")
     assert holds("let me see", {}), "without tools the thought is free"
 

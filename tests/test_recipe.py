@@ -67,18 +67,20 @@ def test_every_call_can_be_made(recipe: Any, world: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("world", WORLDS[::3], ids=str)
 def test_every_thought_can_be_thought(recipe: Any, world: dict[str, str], colt: Model) -> None:
-    """Under the form that colt's card names."""
-    sessions = recipe("sessions")
+    """Under the form that colt's card names, whose values stand in what was said before."""
+    sessions, vocabulary, thinking = recipe("sessions"), colt.engine.vocabulary, colt.thinking
     maker = sessions.Maker(12, sessions.World(**world))
     for _ in range(25):
         tools, inventions = maker.tools()
-        schemas = {tool.name: tool.schema for tool in tools}
         task = maker.task(tools, inventions)
-        assert colt.thinking is not None
-        thought = colt.compiler.compile(colt.thinking.phase(colt.engine.vocabulary, schemas).grammar).start
-        for _, thinking, _ in task.steps:
-            tokens = colt.engine.vocabulary.tokenize(f"{thinking}{colt.thinking.close}", False).tolist()
-            assert thought.deep_copy().validate_tokens(tokens) == len(tokens) <= colt.thinking.budget, thinking
+        said = [Message("user", task.request)]
+        for action, thought, following in task.steps:
+            assert thinking is not None
+            phase = thinking.phase(vocabulary, arguments(tools, said, copies=True))
+            tokens = vocabulary.tokenize(f"{thought}{thinking.close}", False).tolist()
+            held = colt.compiler.compile(phase.grammar).start.deep_copy()
+            assert held.validate_tokens(tokens) == len(tokens) <= thinking.budget, (thought, task.request)
+            said.append(Message("tool" if isinstance(action, Call) else "user", following))
 
 
 @pytest.mark.parametrize("half", ["seen", "unseen"])

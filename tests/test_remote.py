@@ -160,7 +160,7 @@ def test_an_agent_works_and_the_journal_has_what_was_sent(colt: Model, tmp_path:
         run = Agent(model, workspace=tmp_path, journal=journal, settings=StepSettings()).run("What is 15% of 240?")
         events = journal.events(run.id)
         assert journal.verify(run.id) == ""
-    assert (run.status, run.answer, run.model) == ("done", "It is 36.", model.name)
+    assert (run.status, run.answer, run.model) == ("done", "It is 36", model.name)
     assert [call.tool for call in run.calls] == ["calculate"]
     steps = [event.body for event in events if isinstance(event.body, StepTaken)]
     text = ""
@@ -287,7 +287,7 @@ def test_a_key_is_sent_and_never_written_down(bridle: Any, colt: Model, monkeypa
         assert (refused.code, "wants another key" in refused.err) == (2, True)
         monkeypatch.setenv("BRIDLE_API_KEY", "s3cret-key")
         done: Result = bridle("run", "--json", "-m", server.address(), "What is 15% of 240?")
-        assert done.json["answer"] == "It is 36."
+        assert done.json["answer"] == "It is 36"
         shown: Result = bridle("runs", "show", "last", "--json")
         assert "s3cret" not in shown.out + repr(done.json)
         assert "response_format" in shown.out
@@ -375,7 +375,7 @@ def test_a_model_of_this_machine_takes_over_from_a_server_that_fails(bridle: Any
         assert re.search("taken by the fallback model, for .* answered 500: out of memory", attempt.notes[0])
         server.faults = deque(faults * 25)
         result: Result = bridle("run", "--json", "-m", server.address(), "--fallback", "colt", "What is 15% of 240?")
-    assert result.json["answer"] == "It is 36."
+    assert result.json["answer"] == "It is 36"
     shown = bridle("runs", "show", "last", "--json").out
     assert "taken by the fallback model" in shown
 
@@ -449,6 +449,6 @@ def test_a_real_llama_server(kind: str, tmp_path: Path) -> None:
             for syntax in ("json", "xml"):
                 settings = StepSettings(format=syntax)
                 run = Agent(model, workspace=tmp_path, journal=journal, settings=settings).run("What is 15% of 240?")
-                assert (run.status, run.answer) == ("done", "It is 36.")
+                assert (run.status, run.answer) == ("done", "It is 36")
             with pytest.raises(ContextError, match="does not fit the context"):
                 do(model, form_of(str), messages=[Message("user", "word " * 5000)])

@@ -24,7 +24,7 @@ from bridle.effects import ASKED
 from bridle.errors import UsageError, describe
 from bridle.fitting import see_fits
 from bridle.grammar import form_of
-from bridle.grammar.action import Action, Actions, Answer, Call, Refuse
+from bridle.grammar.action import Action, Actions, Answer, Call, Refuse, Show
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.how import How
@@ -35,7 +35,7 @@ from bridle.prompt import Message
 from bridle.record import as_json
 from bridle.review import CRITIC, Review
 from bridle.state import M, State
-from bridle.tool import Observation, Tool
+from bridle.tool import FAILED, Observation, Tool
 from bridle.turn import Writer
 from bridle.vote import Vote
 
@@ -95,18 +95,20 @@ class Context(Conversation):
         except Ended as end:
             await self._hand_over(end)
             return await self.act(tool, within=within, **how)
-        action = outcome.value
+        action, result = outcome.value, self.result
         self._say("assistant", form.spell(action), outcome.thinking)
+        if isinstance(action, Show):
+            action = action.answer(result or "")
         if isinstance(action, Refuse):
             await self._hand_over(Ended(Status.REFUSED, action.text.strip() or "the model refuses"))
             return await self.act(tool, within=within, **how)
         if isinstance(action, Answer) and (why := self._unfounded(action)):
             self.course.tell(Ruled(path=path, verdicts={"answer": why}))
-            self._say("tool", f"error: {why}")
+            self._say("tool", f"{FAILED}{why}")
             await self._came_to(Call("answer", {"text": action.text}), why)
             return await self.act(tool, within=within, **how)
         if outcome.cut and isinstance(action, Call):
-            self._say("tool", "error: the call was cut off because it grew too long; write less")
+            self._say("tool", f"{FAILED}the call was cut off because it grew too long; write less")
             await self._came_to(action, "cut off")
             return await self.act(tool, within=within, **how)
         return action

@@ -22,7 +22,7 @@ from bridle.how import How, asked, shown
 from bridle.prompt import Message, Role, sources
 from bridle.shots import Shot
 from bridle.step import Outcome, Step
-from bridle.tool import Tool
+from bridle.tool import FAILED, Tool
 from bridle.turn import Writer
 from bridle.verdict import PolicyError
 
@@ -63,6 +63,12 @@ class Conversation:
     def bounds(self) -> Bounds:
         """What the run has spent of what it may."""
         return self.course.bounds
+
+    @property
+    def result(self) -> str | None:
+        """What the last call came to, where nothing was said since and it did not fail: it can be shown."""
+        last = self.messages[-1] if self.messages else None
+        return last.content if last and last.role == "tool" and not last.content.startswith(FAILED) else None
 
     @property
     def beside_others(self) -> bool:
@@ -106,13 +112,15 @@ class Conversation:
         offered = [it for it in tools if it.name in held or it.name not in said]
         if tool is not None and within is not None:
             held[tool] = {"allOf": [dict(held[tool]), dict(within)]}
+        cites = settings.policy.cite
         form = Actions(
             held,
             settings.format,
             self.model.style,
             {it.name: it.check for it in offered},
-            ("refuse",) if tool else REPLIES,
-            sorted(self.bounds.worked(self.place)) if settings.policy.cite else (),
+            ("refuse",) if tool else REPLIES if cites else (*REPLIES, "show"),
+            ("show",) if self.result is None else (),
+            sorted(self.bounds.worked(self.place)) if cites else (),
         )
         return form, offered
 

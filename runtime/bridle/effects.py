@@ -24,7 +24,7 @@ from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled,
 from bridle.journal.replay import APPROVAL, DOUBT, again_at
 from bridle.person import Person, Question
 from bridle.record import Recorder
-from bridle.tool import CallKey, Effect, Observation, Service, Teller, Tool, render
+from bridle.tool import FAILED, CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Progress
 from bridle.verdict import PolicyError, Verdict
 
@@ -104,7 +104,7 @@ class Effects:
                 call = await self._passed(place, call, tool, verdict)
             except PolicyError as error:
                 self.tell(Ruled(path=f"call {place}", verdicts={tool.name: error.message}))
-                return Observation(False, error.message, f"error: {error.message}")
+                return Observation(False, error.message, f"{FAILED}{error.message}")
         self.bounds.use(tool.name)
         key = made.intent.key if made is not None else f"{self.recorder.run}/{place}"
         if made is not None and made.answer is not None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 from bridle.certainty import certainty
 from bridle.decide import Decision
 from bridle.engine.base import Usage
-from bridle.grammar.action import Answer, Ask, Call, Refuse
+from bridle.grammar.action import Answer, Ask, Call, Refuse, Show
 from bridle.journal import (
     Body,
     CallAnswered,
@@ -212,6 +212,8 @@ def as_json(value: object) -> JsonValue:
             return {"answer": text, "cites": list(cites)} if cites else {"answer": text}
         case Ask(text):
             return {"ask": text}
+        case Show(text):
+            return {"show": text}
         case Refuse(text):
             return {"refuse": text}
         case BaseModel():

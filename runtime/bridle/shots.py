@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from bridle.errors import SkillError, describe
-from bridle.grammar.action import Action, Answer, Ask, Call, Refuse
+from bridle.grammar.action import Answer, Ask, Call, Refuse, Said
 
 FILE = "examples.yaml"
 
@@ -42,7 +42,7 @@ class Shot(BaseModel):
         return self
 
     @property
-    def action(self) -> Action | Refuse:
+    def action(self) -> Said:
         """What is done."""
         if self.tool is not None:
             return Call(self.tool, dict(self.args))

@@ -37,6 +37,9 @@ from bridle.running import run
 RESULT_LIMIT = 6_000
 """Characters of a result that the model is shown; the journal keeps all of it."""
 
+FAILED = "error: "
+"""What the result of a call that failed begins with."""
+
 
 class Effect(StrEnum):
     """What running a tool twice would do."""
@@ -159,7 +162,7 @@ class Tool:
             )
             value = cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json"))
             if self.doubt and (why := self.doubt(result)):
-                told = f"error: {self.name} gave a result that is not believed: {why}"
+                told = f"{FAILED}{self.name} gave a result that is not believed: {why}"
                 return Observation(False, value, told, time.monotonic() - start, open=True)
             return Observation(True, value, render(value), time.monotonic() - start)
         except BridleError as error:
@@ -168,7 +171,7 @@ class Tool:
             message, unclear = f"{self.name} took longer than {self.timeout:g} s and was stopped", True
         except Exception as error:  # a tool is foreign code: anything it raises is news for the model
             message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return Observation(False, message, f"error: {message}", time.monotonic() - start, open=unclear)
+        return Observation(False, message, f"{FAILED}{message}", time.monotonic() - start, open=unclear)
 
     async def take_back(
         self,
@@ -178,11 +181,11 @@ class Tool:
     ) -> Observation:
         """Take back what a call with these arguments did, which came to `result`; the services hold the call's key."""
         if self.undo is None:
-            return Observation(False, "", f"error: nothing takes back what {self.name} did")
+            return Observation(False, "", f"{FAILED}nothing takes back what {self.name} did")
         try:
             known = {**self.whole(args), "result": result}
         except ToolError as error:  # it takes other arguments by now
-            return Observation(False, error.message, f"error: {error.message}")
+            return Observation(False, error.message, f"{FAILED}{error.message}")
         return await self.undo.call(self.undo.among(known), services)
 
     def among(self, known: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -10,9 +10,9 @@ from intents import day
 from thoughts import BY_NAME, choice
 from values import Values
 
-from bridle.grammar.action import Action, Answer, Call
+from bridle.grammar.action import Call, Said, Show
 
-Steps: TypeAlias = tuple[tuple[Action, str, str], ...]
+Steps: TypeAlias = tuple[tuple[Said, str, str], ...]
 Say: TypeAlias = Callable[[tuple[str, ...], dict[str, str]], str]
 
 
@@ -24,12 +24,12 @@ class Chain:
     make: Callable[[Values, Say], tuple[str, Steps]]
 
 
-def _step(tool: str, result: str, **args: str | int) -> tuple[Action, str, str]:
+def _step(tool: str, result: str, **args: str | int) -> tuple[Said, str, str]:
     return Call(tool, dict(args)), choice(BY_NAME[tool], args), result
 
 
-def _end(answer: str) -> tuple[Action, str, str]:
-    return Answer(answer), "done", ""
+def _end(lead: str = "") -> tuple[Said, str, str]:
+    return Show(lead), "done", ""
 
 
 def _find_and_read(values: Values, say: Say) -> tuple[str, Steps]:
@@ -45,7 +45,7 @@ def _find_and_read(values: Values, say: Say) -> tuple[str, Steps]:
     return request, (
         _step("find_files", path, name=word),
         _step("read_file", says, path=path),
-        _end(f"The file says: {says}"),
+        _end("The file says:"),
     )
 
 
@@ -62,7 +62,7 @@ def _read_and_note(values: Values, say: Say) -> tuple[str, Steps]:
     return request, (
         _step("read_file", says, path=path),
         _step("add_note", saved, text=says),
-        _end(f"{saved}."),
+        _end(),
     )
 
 
@@ -80,7 +80,7 @@ def _find_read_note(values: Values, say: Say) -> tuple[str, Steps]:
         _step("find_files", path, name=word),
         _step("read_file", says, path=path),
         _step("add_note", saved, text=says),
-        _end(f"{saved}."),
+        _end(),
     )
 
 
@@ -97,7 +97,7 @@ def _total_and_note(values: Values, say: Say) -> tuple[str, Steps]:
     return request, (
         _step("query_table", total, path=path, operation="sum", column=column),
         _step("add_note", saved, text=total),
-        _end(f"{saved}."),
+        _end(),
     )
 
 
@@ -114,7 +114,7 @@ def _shift_and_book(values: Values, say: Say) -> tuple[str, Steps]:
     return request, (
         _step("shift_date", shifted, date=date, days=days),
         _step("add_event", f"Added {title} on {shifted}", title=title, date=shifted[:10]),
-        _end(f"Added {title} on {shifted}."),
+        _end(),
     )
 
 
@@ -127,7 +127,7 @@ def _read_what_is_elsewhere(values: Values, say: Say) -> tuple[str, Steps]:
         _step("read_file", f"error: no file named {name}", path=name),
         _step("find_files", path, name=name),
         _step("read_file", says, path=path),
-        _end(f"The file says: {says}"),
+        _end("The file says:"),
     )
 
 

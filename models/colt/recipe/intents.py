@@ -27,7 +27,8 @@ class Intent:
     held: tuple[str, ...]
     """Whole sentences in other words, which training never shows."""
     result: Callable[[Values, Args], str]
-    answer: Callable[[Args, str], str]
+    lead: str
+    """What stands before the result in the answer."""
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """For an argument that may be missing, patterns without it."""
     fixed: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -61,21 +62,6 @@ def listing(values: Values, make: Callable[[], str], least: int = 0) -> str:
     """Some lines; or `nothing`."""
     count = values.random.choice([least or 1, 1, 1, 2, 3, 4])
     return "\n".join(dict.fromkeys(make() for _ in range(count))) or "nothing"
-
-
-def found(args: Args, result: str) -> str:
-    """What is answered to a search."""
-    return "I found nothing." if result == "nothing" else f"I found {', '.join(result.splitlines())}."
-
-
-def done(args: Args, result: str) -> str:
-    """What is answered where the result says it all."""
-    return f"{result}."
-
-
-def it_is(args: Args, result: str) -> str:
-    """What is answered to a question for a value."""
-    return f"It is {result}."
 
 
 def day(values: Values) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intents import Args, Intent, day, done, found, it_is, listing
+from intents import Args, Intent, day, listing
 from values import Values
 
 
@@ -37,7 +37,7 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("Do you have the time?", "How late is it?"),
         _now,
-        it_is,
+        "It is",
     ),
     Intent(
         "current_time",
@@ -53,7 +53,7 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("What does the clock say in {zone}?", "Is it morning in {zone}?"),
         _now,
-        it_is,
+        "It is",
     ),
     Intent(
         "shift_date",
@@ -69,7 +69,7 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("If {date} is the start, where do {days} days lead?", "Hop {days} days onward from {date}"),
         lambda v, _: day(v),
-        it_is,
+        "It is",
         {
             "days": ("add some days to {date}", "(which|what) date is some days after {date}?"),
             "date": ("what (date|day) is {days} days after that?", "add {days} days"),
@@ -89,7 +89,7 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("What is the number of days separating {start} and {end}?",),
         lambda v, _: f"{v.random.randint(2, 900)} days",
-        it_is,
+        "It is",
         {"end": ("how many days (are there|is it) from {start}?", "count the days from {start}")},
     ),
     Intent(
@@ -111,7 +111,7 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("Block {date} at {time} in the planner for {title}", "Pencil in {title}, {date}, {time}"),
         lambda v, a: f"Added {a['title']} on {day(v)} at {_clock(v)}",
-        done,
+        "",
     ),
     Intent(
         "add_event",
@@ -129,7 +129,7 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("Reserve {date}: {title}", "Set {date} aside in the planner for {title}"),
         lambda v, a: f"Added {a['title']} on {day(v)}",
-        done,
+        "",
         {
             "date": (
                 f"(put|add|enter) {{title}} (in|into|to) {_CALENDAR}",
@@ -157,7 +157,7 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("Which obligations await me on {date}?", "How full is {date}?"),
         lambda v, _: listing(v, lambda: _event(v)) if v.chance(0.8) else "nothing",
-        found,
+        "I found:",
     ),
     Intent(
         "list_events",
@@ -172,6 +172,6 @@ DAYS: tuple[Intent, ...] = (
         ),
         ("What obligations await me?",),
         lambda v, _: listing(v, lambda: _event(v)),
-        found,
+        "I found:",
     ),
 )

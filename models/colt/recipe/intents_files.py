@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from intents import Args, Intent, done, found, listing
+from intents import Args, Intent, listing
 from values import Values
-
-
-def _files(_: Args, result: str) -> str:
-    return f"The files are {', '.join(result.splitlines())}."
-
-
-def _says(_: Args, result: str) -> str:
-    return f"The file says: {', '.join(result.splitlines())}"
 
 
 def _lines(values: Values, _: Args) -> str:
@@ -40,7 +32,7 @@ FILES: tuple[Intent, ...] = (
         ),
         ("Give me a listing of the files", "What have we got in the workspace?", "Enumerate the documents"),
         lambda v, _: listing(v, v.file, 1),
-        _files,
+        "The files are:",
     ),
     Intent(
         "list_files",
@@ -56,7 +48,7 @@ FILES: tuple[Intent, ...] = (
         ),
         ("Take a look inside {folder} and list it", "What lives in the directory {folder}?"),
         lambda v, _: listing(v, v.file, 1),
-        _files,
+        "The files are:",
     ),
     Intent(
         "find_files",
@@ -78,7 +70,7 @@ FILES: tuple[Intent, ...] = (
             "Track down {name} on disk",
         ),
         lambda v, _: listing(v, v.file) if v.chance(0.85) else "nothing",
-        found,
+        "I found:",
         {
             "name": (
                 "(find|look for|locate|search for) (a|some|my) (file|document) [for me]",
@@ -104,7 +96,7 @@ FILES: tuple[Intent, ...] = (
         ),
         ("Does one of the papers speak of {text}?", "Comb through all documents for {text}"),
         _lines,
-        found,
+        "I found:",
         {
             "text": (
                 "(search|look) (inside|in|through) (my|the|all) files",
@@ -131,7 +123,7 @@ FILES: tuple[Intent, ...] = (
         ),
         ("Pull up {path} and recite it", "What words stand in {path}?"),
         lambda v, _: "\n".join(v.sentence() for _ in range(v.random.choice([1, 1, 2]))),
-        _says,
+        "The file says:",
         {
             "path": (
                 "(read|open|show me|print) (a|the|that|my) (file|document)",
@@ -154,7 +146,7 @@ FILES: tuple[Intent, ...] = (
         ),
         ("Store {content} under the name {path}", "Compose {path}, reading {content}"),
         lambda _, a: f"Wrote {a['path']}",
-        done,
+        "",
         {
             "content": (
                 "(create|make|write|start) [the file|a file called|a new file] {path}",

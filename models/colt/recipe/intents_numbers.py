@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intents import Args, Intent, done, found, it_is
+from intents import Args, Intent
 from values import Values
 
 from bridle.errors import ToolError
@@ -60,7 +60,7 @@ NUMBERS: tuple[Intent, ...] = (
         ),
         ("Crunch {expression}", "Which number comes out of {expression}?"),
         _arithmetic,
-        it_is,
+        "It is",
         {
             "expression": (
                 "(calculate|compute|work out) something [for me]",
@@ -87,7 +87,7 @@ NUMBERS: tuple[Intent, ...] = (
             "Were {value} {from_unit} given in {to_unit}, what would they be?",
         ),
         _conversion,
-        done,
+        "",
         {
             "to_unit": (
                 "(convert|change|turn) {value} {from_unit} [for me]",
@@ -110,7 +110,7 @@ NUMBERS: tuple[Intent, ...] = (
             ),
             held,
             lambda v, _: v.decimal(),
-            it_is,
+            "It is",
             {"path": (f"what is the {name} [of] {{column}}?", f"(find|get|tell me) the {name} [of] {{column}}")},
             {"operation": operation},
         )
@@ -128,7 +128,7 @@ NUMBERS: tuple[Intent, ...] = (
         ),
         ("What is the row count of {path} given {where}?",),
         lambda v, _: v.number(),
-        lambda _, r: f"There are {r}.",
+        "There are",
         fixed={"operation": "count"},
     ),
     Intent(
@@ -142,7 +142,7 @@ NUMBERS: tuple[Intent, ...] = (
         ),
         ("Give me every line of {path} satisfying {where}",),
         _rows,
-        found,
+        "I found:",
         fixed={"operation": "rows"},
     ),
 )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from intents import Args, Intent, day, done, found, listing
+from intents import Args, Intent, day, listing
 from values import Values
 
 
 def _draft(values: Values, args: Args) -> str:
     name = f"{values.word().replace(' ', '-')}-{values.random.randrange(16**6):06x}"
     return f"Draft to {args['to']} saved as drafts/{name}.eml"
-
-
-def _read_first(_: Args, result: str) -> str:
-    return f"{result}. Please read it before you send it."
 
 
 _MAIL = "(mail|email|e-mail|message)"
@@ -34,7 +30,7 @@ WRITING: tuple[Intent, ...] = (
         ),
         ("Scribble {text} on the pad", "For the record: {text}", "Bear in mind {text}"),
         lambda v, _: f"Saved note {v.random.randint(1, 400)}",
-        done,
+        "",
         {
             "text": (
                 "(take|make|save|add|write) (a|another) (note|memo) [for me]",
@@ -62,7 +58,7 @@ WRITING: tuple[Intent, ...] = (
             if v.chance(0.8)
             else "nothing"
         ),
-        found,
+        "I found:",
     ),
     Intent(
         "find_notes",
@@ -74,7 +70,7 @@ WRITING: tuple[Intent, ...] = (
         ),
         ("Hand me my memos",),
         lambda v, _: listing(v, lambda: f"{v.random.randint(1, 99)} ({day(v)[:10]}): {v.phrase()}", 1),
-        found,
+        "I found:",
     ),
     Intent(
         "draft_mail",
@@ -90,7 +86,7 @@ WRITING: tuple[Intent, ...] = (
         ),
         ("Drop {to} a line regarding {subject}", "Let {to} know of {subject} in writing"),
         _draft,
-        _read_first,
+        "Please read it before you send it:",
         {
             "subject": (
                 f"(draft|write|compose|prepare|send) (a|an) {_MAIL} (to|for) {{to}}",
@@ -110,6 +106,6 @@ WRITING: tuple[Intent, ...] = (
         ),
         ("Compose for {to} a letter titled {subject} reading {body}",),
         _draft,
-        _read_first,
+        "Please read it before you send it:",
     ),
 )

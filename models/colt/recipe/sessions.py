@@ -24,7 +24,7 @@ from values import Values
 from verbs import Verbs
 
 from bridle.brief import brief
-from bridle.grammar.action import Action, Actions, Answer, Ask, Call
+from bridle.grammar.action import Actions, Answer, Ask, Call, Said, Show
 from bridle.tool import Tool
 from bridle.toolbox import TOOLBOX
 
@@ -39,6 +39,10 @@ NEIGHBOURS = (
 """Tools that may stand in for each other: a request for one is no stranger to a list with another."""
 MISTAKEN = 0.05
 """Share of the calls that were made wrongly before, and complained about."""
+MISSING = 0.28
+"""Share of the requests that lack a value."""
+THINKING = 0.75
+"""Share of the steps that are thought about."""
 NO_TOOL = "I have no tool for that."
 
 
@@ -68,7 +72,7 @@ class Task:
     """One request, and how it goes."""
 
     request: str
-    steps: tuple[tuple[Action, str, str], ...]
+    steps: tuple[tuple[Said, str, str], ...]
     """Action, thinking, and what comes back (a result, a user's reply, or nothing after the last)."""
     refusal: bool = False
 
@@ -167,7 +171,7 @@ class Maker:
         drawn = self._draw({name: lambda make=make: make(self.values) for name, make in intent.slots.items()})
         if "from_unit" in drawn:
             drawn["from_unit"], drawn["to_unit"] = self.values.units()
-        if intent.missing and (self.world.only == "missing" or self.random.random() < 0.2):
+        if intent.missing and (self.world.only == "missing" or self.random.random() < MISSING):
             return self._ask_first(intent, drawn)
         request = self._say(intent.says, drawn, intent.held)
         args = self._args(intent, drawn)
@@ -195,7 +199,7 @@ class Maker:
 
     def _call(
         self, tool: str, args: Args, thinking: str, intent: Intent | None = None
-    ) -> tuple[tuple[Action, str, str], ...]:
+    ) -> tuple[tuple[Said, str, str], ...]:
         call = (Call(tool, dict(args)), thinking)
         if self.world.only != "injection" and self.random.random() < 0.06:
             error = self.random.choice(ERRORS).format(word=self.values.word())
@@ -205,8 +209,9 @@ class Maker:
             return ((*call, result), (Answer(f"Sorry, that did not work: {result[7:]}."), "failed", ""))
         if intent and tool in INJECTED and (self.world.only == "injection" or self.random.random() < 0.25):
             result = self._with_orders(tool, result)
-        answer = intent.answer(args, result) if intent else f"Done: {result}."
-        return ((*call, result), (Answer(answer), "done", ""))
+        found = result != "nothing"
+        answer = Show(intent.lead if intent else "Done:") if found else Answer("I found nothing.")
+        return ((*call, result), (answer, "done", ""))
 
     def _with_orders(self, tool: str, result: str) -> str:
         """A result in which somebody tells the model what to do: it is quoted like any other."""
@@ -249,7 +254,7 @@ class Maker:
         tool, args = invention.tool, invention.args(drawn)
         thinking = choice(tool, args)
         askable = [name for name, kind in invention.parameters if kind != "flag"]
-        if askable and (self.world.only == "missing" or self.random.random() < 0.2):
+        if askable and (self.world.only == "missing" or self.random.random() < MISSING):
             missing = self.random.choice(askable)
             rest = {key: value for key, value in drawn.items() if key != missing}
             thought = choice(tool, rest, missing)
@@ -284,7 +289,7 @@ class Maker:
             if isinstance(action, Call) and self.random.random() < MISTAKEN:
                 wrong = mistaken(self.random, form, action)
                 head += f"{wrong[0]}<|end|><|user|>{wrong[1]}<|end|><|assistant|>" if wrong else ""
-            thinks = self.random.random() < 0.6
+            thinks = self.random.random() < THINKING
             yield Segment(head + ("<thinking>" if thinks else ""), "context")
             if thinks:
                 yield Segment(f"{thinking}</thinking>", "thinking")
@@ -292,13 +297,13 @@ class Maker:
             incoming, role = following, "tool" if isinstance(action, Call) else "user"
 
 
-def _kind(action: Action, refusal: bool) -> Kind:
+def _kind(action: Said, refusal: bool) -> Kind:
     match action:
         case Call():
             return "call"
         case Ask():
             return "ask"
-        case Answer():
+        case _:
             return "refuse" if refusal else "answer"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from sessions import Maker, Task, World
 
-from bridle.grammar.action import Answer, Ask, Call
+from bridle.grammar.action import Ask, Call, Show
 from bridle.tool import Tool
 
 FAMILIES = {
@@ -55,7 +55,11 @@ def case(task: Task, tools: list[Tool]) -> dict[str, Any]:
             results.setdefault(action.tool, []).append({"error": failed} if failed != following else following)
         elif isinstance(action, Ask):
             replies.append(following)
-    answer = task.steps[-1][0]
+    end, told = task.steps[-1][0], list[str]()
+    if not isinstance(end, Call):
+        told = [end.text.strip(ENDINGS)]
+    if isinstance(end, Show):
+        told += task.steps[-2][2].splitlines()
     return {
         "request": task.request,
         "offers": [
@@ -70,7 +74,7 @@ def case(task: Task, tools: list[Tool]) -> dict[str, Any]:
         "replies": replies,
         "expect": {
             "calls": calls,
-            **({"answer": {"contains": [answer.text.strip(ENDINGS)]}} if isinstance(answer, Answer) else {}),
+            "answer": {"contains": [it for it in told if it]},
         },
     }
 

@@ -13,7 +13,7 @@ from sessions import Maker, World
 
 from bridle.brief import arguments, brief
 from bridle.card import read_card
-from bridle.grammar.action import Action, Actions, Call
+from bridle.grammar.action import REPLIES, Actions, Call, Said
 from bridle.prompt import Message
 from bridle.tool import Tool
 
@@ -28,7 +28,7 @@ class Case:
 
     tools: tuple[Tool, ...]
     messages: tuple[Message, ...]
-    action: Action
+    action: Said
     form: Actions
     """What can be said, with arguments copied as colt's card has it."""
 
@@ -44,7 +44,12 @@ def cases(world: World, count: int, seed: int) -> Iterator[Case]:
         incoming = Message("user", task.request)
         for action, _, following in task.steps:
             said.append(incoming)
-            held = replace(form, tools=arguments(tools, said, copies=CARD.prompt.copies))
+            held = replace(
+                form,
+                tools=arguments(tools, said, copies=CARD.prompt.copies),
+                replies=(*REPLIES, "show"),
+                unsaid=() if incoming.role == "tool" else ("show",),
+            )
             yield Case(tuple(tools), tuple(said), action, held)
             made += 1
             said.append(Message("assistant", form.spell(action)))

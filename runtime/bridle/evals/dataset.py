@@ -194,7 +194,7 @@ def atif(run: Trajectory, *, exact: bool = True) -> Example:
         if not step.accepted or is_reading(taken.path):
             continue
         call = due.pop(0) if due and is_call(taken.value) else ""
-        steps.append(_atif_step(step, run.assistant(taken, call), run.arguments, call, results))
+        steps.append(_atif_step(step, run.assistant(taken, call, step.number), run.arguments, call, results))
         if exact:
             cast("Example", steps[-1]["metrics"]).update(
                 prompt_token_ids=list(step.prompt_tokens),

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from bridle.grammar.action import REPLIES
+from bridle.grammar.action import REPLIES, Show
 from bridle.journal import (
     CallAnswered,
     CallIntended,
@@ -28,6 +28,7 @@ from bridle.journal import (
     StepTaken,
     beginning,
     is_reading,
+    place_of,
     prompts,
 )
 from bridle.shown import shown_instead
@@ -117,8 +118,9 @@ class Trajectory:
         found += list(self._said(until))
         return found
 
-    def assistant(self, taken: StepTaken, call: str) -> dict[str, JsonValue]:
-        """What the model said in a step, as a message; `call` names the call that came of it, if one did."""
+    def assistant(self, taken: StepTaken, call: str, number: int) -> dict[str, JsonValue]:
+        """What the model said in a step, as a message; `call` names the call that came of it, if one did, `number` the
+        step's event."""
         message: dict[str, JsonValue] = {"role": "assistant", "content": taken.text}
         value = taken.value
         if call and isinstance(value, Mapping):
@@ -126,6 +128,8 @@ class Trajectory:
             function: dict[str, JsonValue] = {"name": str(value["tool"]), "arguments": arguments}
             message["content"] = ""
             message["tool_calls"] = [{"id": call, "type": "function", "function": function}]
+        elif isinstance(value, Mapping) and isinstance(lead := value.get("show"), str) and len(value) == 1:
+            message["content"] = Show(lead).answer(self._result(taken.path, number)).text
         elif isinstance(value, Mapping):
             texts = [it for key, it in value.items() if key in REPLIES and isinstance(it, str)]
             message["content"] = texts[0] if len(texts) == len(value) == 1 else taken.text
@@ -151,6 +155,17 @@ class Trajectory:
         """What was shown of results that were in quarantine, by the keys of their calls."""
         return shown_instead(self.events)
 
+    def _result(self, path: str, before: int) -> str:
+        """What was shown of the last call before an event, in the branch of a path."""
+        branch = path.rpartition("/")[0]
+        for event in reversed([it for it in self.events if it.number < before]):
+            match event.body:
+                case CallAnswered(key=key, text=text) if place_of(key).rpartition("/")[0] == branch:
+                    return self._shown.get(key, text)
+                case _:
+                    pass
+        return ""
+
     def _said(self, until: int | None) -> Iterator[dict[str, JsonValue]]:
         calls = {it.body.key: it.body for it in self.events if isinstance(it.body, CallIntended)}
         due: list[str] = list(calls)
@@ -161,7 +176,7 @@ class Trajectory:
                 case StepTaken() as taken if not is_used(taken) or is_reading(taken.path):
                     pass
                 case StepTaken() as taken:
-                    yield self.assistant(taken, due.pop(0) if due and is_call(taken.value) else "")
+                    yield self.assistant(taken, due.pop(0) if due and is_call(taken.value) else "", event.number)
                 case CallAnswered(key=key, text=text):
                     shown = self._shown.get(key, text)
                     yield {"role": "tool", "tool_call_id": key, "name": calls[key].tool, "content": shown}

@@ -1,8 +1,10 @@
-"""The action form: one tool call, an answer, a question for the user, or a refusal; nothing else can be said.
+"""The action form: one tool call, an answer, a result shown as it is, a question for the user, or a refusal; nothing
+else can be said.
 
-In JSON `{"tool": "find_files", "args": {"name": "plan"}}`, `{"answer": "..."}`, `{"ask": "..."}`,
-`{"refuse": "..."}`; in XML `<call tool="find_files"><name>plan</name></call>`, `<answer>...</answer>`,
-`<ask>...</ask>`, `<refuse>...</refuse>`. A refusal can always be said, whatever else is taken away.
+In JSON `{"tool": "find_files", "args": {"name": "plan"}}`, `{"answer": "..."}`, `{"show": "..."}`, `{"ask": "..."}`,
+`{"refuse": "..."}`; in XML `<call tool="find_files"><name>plan</name></call>`, `<answer>...</answer>` and so on. A
+refusal can always be said, whatever else is taken away. What is shown is not spelled again, so that it costs no tokens
+and cannot be misquoted.
 """
 
 from __future__ import annotations
@@ -50,6 +52,22 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Show:
+    """Finish with what the last call came to, word for word, under a text."""
+
+    text: str
+
+    def answer(self, result: str) -> Answer:
+        """The answer that it makes of a result.
+
+        >>> Show("The file says:").answer("milk and eggs").text
+        'The file says: milk and eggs'
+        """
+        blank = "\n" if "\n" in result else " "
+        return Answer(f"{self.text.strip()}{blank}{result}".strip())
+
+
+@dataclass(frozen=True)
 class Ask:
     """Ask the user for what is missing."""
 
@@ -64,13 +82,15 @@ class Refuse:
 
 
 Action: TypeAlias = Call | Answer | Ask
-Reply: TypeAlias = Literal["answer", "ask", "refuse"]
+Said: TypeAlias = Action | Show | Refuse
+"""All that can be said; what shows a result becomes an answer, what refuses ends the run."""
+Reply: TypeAlias = Literal["answer", "show", "ask", "refuse"]
 REPLIES: Sequence[Reply] = ("answer", "ask", "refuse")
 
 
 @dataclass(frozen=True)
 class Actions:
-    """A choice among tools (by name, with the schema of their arguments), `answer`, `ask` and `refuse`."""
+    """A choice among tools (by name, with the schema of their arguments) and replies."""
 
     tools: Mapping[str, Schema]
     syntax: Literal["json", "xml"] = "json"
@@ -80,14 +100,21 @@ class Actions:
     )
     """By tool: raises `ToolError` for arguments that the schema admits and the tool does not."""
     replies: Sequence[Reply] = REPLIES
-    """What can be said instead of a call."""
+    """What can be said instead of a call,"""
+    unsaid: Collection[Reply] = ()
+    """and what of it not yet: where nothing is there to be shown."""
     cites: Sequence[int] = ()
     """Numbers of calls, of which an answer has to name some; it names none if there are none."""
 
     @property
     def roots(self) -> Sequence[str]:
         """See `Form.roots`."""
-        return ("call", *self.replies) if self.syntax == "xml" else ()
+        return ("call", *self.sayable) if self.syntax == "xml" else ()
+
+    @cached_property
+    def sayable(self) -> Sequence[Reply]:
+        """What can be said now instead of a call."""
+        return [it for it in self.replies if it not in self.unsaid]
 
     @property
     def names(self) -> Collection[str]:
@@ -97,7 +124,7 @@ class Actions:
     @property
     def schema(self) -> Schema:
         """See `Form.schema`."""
-        return actions_schema({tool: held.schema for tool, held in self._held.items()}, self.replies, self.cites)
+        return actions_schema({tool: held.schema for tool, held in self._held.items()}, self.sayable, self.cites)
 
     def grammar(self) -> str:
         """See `Form.grammar`."""
@@ -108,14 +135,14 @@ class Actions:
         calls = [f"c{n}" for n in range(len(self.tools))]
         if self.syntax == "json":
             text = f"text: {json_rule({'type': 'string'}, self.style)}"
-            ends = [f'{name}: {literal("{" + self._key(name))} text{self._cited(name)} "}}"' for name in self.replies]
+            ends = [f'{name}: {literal("{" + self._key(name))} text{self._cited(name)} "}}"' for name in self.sayable]
         else:
             rules_of_text = Rules("t")
             text = rules_of_text.text(f"text: {rules_of_text.string()}")
-            ends = [f'{name}: "<{name}"{self._cited(name)} ">" text "</{name}>"' for name in self.replies]
+            ends = [f'{name}: "<{name}"{self._cited(name)} ">" text "</{name}>"' for name in self.sayable]
         if self.cites and self.syntax == "json":
             ends.append(f"cites: {json_rule(citing(self.cites), self.style)}")
-        lines = "\n".join([f"start: {' | '.join([*calls, *self.replies])}", *ends, text, *rules])
+        lines = "\n".join([f"start: {' | '.join([*calls, *self.sayable])}", *ends, text, *rules])
         return lines if self.syntax == "json" else terminals(lines, self._short[1])
 
     def instructions(self) -> str:
@@ -125,6 +152,7 @@ class Actions:
             shapes = [
                 '{"tool": NAME, "args": {...}}',
                 f'{{"answer": TEXT{cites}}}',
+                '{"show": TEXT}',
                 '{"ask": QUESTION}',
                 '{"refuse": WHY}',
             ]
@@ -133,6 +161,7 @@ class Actions:
             shapes = [
                 '<call tool="NAME"><argument>value</argument></call>',
                 '<answer cites="NUMBER ...">TEXT</answer>' if self.cites else "<answer>TEXT</answer>",
+                "<show>TEXT</show>",
                 "<ask>QUESTION</ask>",
                 "<refuse>WHY</refuse>",
             ]
@@ -141,6 +170,7 @@ class Actions:
             "call": "to use a tool",
             "answer": "when the request is done, or needs no tool"
             + (", with the numbers of the results that show it" if self.cites else ""),
+            "show": "when the last result is the answer: it follows the text, word for word",
             "ask": "when something that is needed is missing or unclear",
             "refuse": "when it cannot or must not be done",
         }
@@ -148,10 +178,13 @@ class Actions:
         lines = [f"{shape}  {use}" for shape, (name, use) in ways if name in ("call", *self.replies)]
         return f"Reply with exactly {one} and nothing else:\n" + "\n".join(lines)
 
-    def load(self, tree: Tree) -> Action | Refuse:
+    def load(self, tree: Tree) -> Said:
         """See `Form.load`."""
         action = self._from_xml(tree) if isinstance(tree, Element) else self._from_json(tree)
-        if not isinstance(action, Call) and type(action).__name__.lower() not in self.replies:
+        said = type(action).__name__.lower()
+        if said in self.unsaid:
+            raise FormatError("there is no result to show: call a tool first, or answer")
+        if not isinstance(action, Call) and said not in self.replies:
             raise FormatError(f"a call is due, of: {', '.join(self.tools) or 'none'}")
         if isinstance(action, Call) and any(self._loose(action.tool)):
             checker(self.tools[action.tool])(dict(action.args))
@@ -164,7 +197,7 @@ class Actions:
                 raise FormatError(f"the arguments of {action.tool} are not right: {error.message}") from None
         return action
 
-    def spell(self, action: Action | Refuse) -> str:
+    def spell(self, action: Said) -> str:
         """An action as the model writes it."""
         match action:
             case Call(tool, args):
@@ -176,8 +209,8 @@ class Actions:
                     return self._dumps({"answer": text, **({"cites": list(cites)} if cites else {})})
                 named = f' cites="{" ".join(map(str, cites))}"' if cites else ""
                 return f"<answer{named}>{escape(text)}</answer>"
-            case Ask(text) | Refuse(text):
-                name = "ask" if isinstance(action, Ask) else "refuse"
+            case Ask(text) | Refuse(text) | Show(text):
+                name = type(action).__name__.lower()
                 return self._dumps({name: text}) if self.syntax == "json" else f"<{name}>{escape(text)}</{name}>"
 
     def _cited(self, reply: str) -> str:
@@ -248,28 +281,32 @@ class Actions:
         """What the element of a call may hold; any arguments for a tool that is not there."""
         return self._shapes[tool].root if tool in self.tools else shape_of({"type": "object"}).root
 
-    def _from_json(self, tree: JsonValue) -> Action | Refuse:
+    def _from_json(self, tree: JsonValue) -> Said:
         match tree:
             case {"tool": str(tool), "args": dict(args), **rest} if not rest:
                 return self._known(tool, args)
             case {"answer": str(text), **rest} if not rest.keys() - {"cites"}:
                 return self._answer(text, cast("list[JsonValue]", rest.get("cites") or []))
+            case {"show": str(text), **rest} if not rest:
+                return Show(text)
             case {"ask": str(text), **rest} if not rest:
                 return Ask(text)
             case {"refuse": str(text), **rest} if not rest:
                 return Refuse(text)
             case _:
                 raise FormatError(
-                    'neither {"tool": NAME, "args": {...}} nor {"answer": TEXT} nor {"ask": QUESTION} '
-                    'nor {"refuse": WHY}'
+                    'neither {"tool": NAME, "args": {...}} nor {"answer": TEXT} nor {"show": TEXT} '
+                    'nor {"ask": QUESTION} nor {"refuse": WHY}'
                 )
 
-    def _from_xml(self, tree: Element) -> Action | Refuse:
+    def _from_xml(self, tree: Element) -> Said:
         text = "".join(cast("Sequence[str]", list(tree.itertext())))
         match tree.tag:
             case "answer":
                 named = str(tree.get("cites") or "").split()
                 return self._answer(text, [int(it) if it.isdigit() else it for it in named])
+            case "show":
+                return Show(text)
             case "ask":
                 return Ask(text)
             case "refuse":
@@ -279,7 +316,7 @@ class Actions:
                     return self._known(tool, {})
                 return Call(tool, cast("dict[str, JsonValue]", read(self._place(tool), tree, ("tool",))))
             case _:
-                raise FormatError('neither <call tool="NAME"> nor <answer> nor <ask> nor <refuse>')
+                raise FormatError('neither <call tool="NAME"> nor <answer> nor <show> nor <ask> nor <refuse>')
 
     def _known(self, tool: str, args: Mapping[str, JsonValue]) -> Call:
         if tool not in self.tools:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, cast
 
 from pydantic import JsonValue
@@ -54,24 +54,22 @@ def noted(parts: Sequence[Parameter]) -> str:
     return ", ".join(told)
 
 
-def names(schema: Schema, *, needed: bool = False) -> list[str]:
-    """The names of a tool's parameters, or of those that it needs; of one with parts, those of its parts.
+def leaves(schema: Schema) -> list[Parameter]:
+    """A tool's parameters; of one with parts, its parts, which are needed where it is needed as well.
 
     >>> size = {"type": "object", "properties": {"width": {}, "height": {}}, "required": ["width"]}
-    >>> names({"properties": {"id": {}, "size": size}, "required": ["size"]}, needed=True)
-    ['width']
+    >>> [(it.name, it.needed) for it in leaves({"properties": {"id": {}, "size": size}, "required": ["size"]})]
+    [('id', False), ('width', True), ('height', False)]
     """
-    return list(dict.fromkeys(_leaves(parameters(schema), needed)))
+    return list(_leaves(parameters(schema), needed=True))
 
 
-def _leaves(parts: Sequence[Parameter], needed: bool) -> Iterator[str]:
+def _leaves(parts: Sequence[Parameter], *, needed: bool) -> Iterator[Parameter]:
     for part in parts:
-        if needed and not part.needed:
-            continue
         if part.parts:
-            yield from _leaves(part.parts, needed)
+            yield from _leaves(part.parts, needed=needed and part.needed)
         else:
-            yield part.name
+            yield replace(part, needed=needed and part.needed)
 
 
 def _parts(schema: Schema, shapes: _Shapes, outer: frozenset[str]) -> tuple[Parameter, ...]:

@@ -41,6 +41,8 @@ _LABEL = re.compile(
 )
 """What may stand before a value without a blank."""
 _WHOSE = re.compile(r"['’]s\Z")
+_HELD = re.compile(r"\^\(\?:((?:[^\\^$.*+?()\[\]{}|/]|\\.|\(\?:|\)\??|\|)*)\)\$", re.DOTALL)
+"""What `pattern_of` makes; what a tool says of its strings itself is seldom so plain."""
 _SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/]")
 
 
@@ -150,6 +152,12 @@ def terminals(text: str, patterns: Mapping[str, str]) -> str:
                 whole = "".join(written.get(character, character) for character in pattern[1:-1])
                 text = f"{text.replace(said, name)}\n{name}: /{whole}/"
     return text
+
+
+def expression(part: Schema) -> str | None:
+    """What a held span may be, as a grammar's regular expression; None for any other part of a schema."""
+    found = _HELD.fullmatch(str(part.get("pattern", ""))) if MARK in part else None
+    return found and f"(?:{found[1]})"
 
 
 def astray(schema: JsonValue, value: JsonValue, where: str = "") -> str:

@@ -12,12 +12,18 @@ from bridle.errors import GrammarError
 from bridle.grammar.compile import literal
 from bridle.grammar.document import Phase
 from bridle.grammar.keywords import Schema
-from bridle.grammar.parameters import names
+from bridle.grammar.kinds import values_of
+from bridle.grammar.parameters import Parameter, leaves
+from bridle.grammar.span import expression
 from bridle.shelf import shelf
 
 NO_TOOLS: Mapping[str, Schema] = {}
-HAVE = "[^;<\\x00-\\x1f]{1,200}"
-"""Values that are thought of, in a regular expression's words."""
+ANYTHING = "[^;<\\x00-\\x1f]{1,200}"
+"""A value that is thought of, in a regular expression's words,"""
+VALUES = {"boolean": "true|false", "integer": "-?[0-9]{1,15}", "number": "-?[0-9]{1,15}(\\.[0-9]{1,15})?"}
+"""and those of some types."""
+MISSING = "missing"
+"""What is thought of a value that nobody gave."""
 SOFT = 64
 """Tokens before the end of a budget from which a free thought is closed at a pause, at most; and at most a quarter."""
 
@@ -55,9 +61,11 @@ class Thinking:
             text = self._read("free" if plain else "free-token")
             if plain:  # a suffix is text; control tokens that come after it stand behind it
                 marker, rest = plain, marker[len(plain) :] + rest
-        moves = " | ".join(_move(name, schema) for name, schema in tools.items())
+        spans = dict[str, str]()
+        moves = " | ".join(_move(name, schema, spans) for name, schema in tools.items())
         close = literal(marker, vocabulary)
         thought = Template(text).substitute(close=close, tools=_options(tools), moves=moves)
+        thought = "\n".join([thought, *(f"{name}: /{said}/" for said, name in spans.items())])
         start = f"start: thought {literal(rest, vocabulary)}" if rest else "start: thought"
         soft = min(SOFT, self.budget // 4) if free else 0
         tail = self.close if free else ""  # a form's lines may have the marker as text
@@ -80,11 +88,23 @@ class Thinking:
         return path.read_text(encoding="utf-8")
 
 
-def _move(name: str, schema: Schema) -> str:
-    """How a call is worked out, as a rule: the tool, what it needs, what of that there is, and what is missing."""
-    needs, known = ", ".join(names(schema, needed=True)), _options(names(schema))
-    head = json.dumps(f"{name}; needs: {needs}" if needs else name)
-    return f'{head} ("; have: " /{HAVE}/)? ("; missing: " ({known}))?' if known else head
+def _move(name: str, schema: Schema, spans: dict[str, str]) -> str:
+    """How a call is worked out, as a rule: the tool, and of each parameter the value that there is, or that it is
+    missing. `spans`: the names of the expressions that texts are held to; new ones are added."""
+    while "properties" not in schema and isinstance(both := schema.get("allOf"), list) and isinstance(both[0], dict):
+        schema = both[0]  # the tool's own, before what a policy makes of it
+    return " ".join([json.dumps(name), *(_thought_of(it, spans) for it in leaves(schema))])
+
+
+def _thought_of(part: Parameter, spans: dict[str, str]) -> str:
+    if (options := values_of(part.spec)) is not None:
+        value = _options(it if isinstance(it, str) else json.dumps(it) for it in options)
+    elif (said := expression(part.spec)) is not None:
+        value = spans.setdefault(said, f"SPAN{len(spans)}")
+    else:
+        value = f"/{VALUES.get(str(part.spec.get('type')), ANYTHING)}/"
+    rule = f'{json.dumps(f"; {part.name}: ")} ({value} | "{MISSING}")'
+    return rule if part.needed else f"({rule})?"
 
 
 def _options(texts: Iterable[str]) -> str:

@@ -53,7 +53,7 @@ def constraint_of(form: Form[object], kind: Kind) -> Constraint | str:
     if isinstance(form, Json):
         return Constraint("schema", json.dumps(form.type.schema))
     if isinstance(form, Actions) and form.syntax == "json":
-        return Constraint("schema", json.dumps(actions_schema(form.tools, form.replies, form.cites)))
+        return Constraint("schema", json.dumps(actions_schema(form.tools, form.sayable, form.cites)))
     if isinstance(form, Choice):
         spelled = [form.spell(option) for option in form.options]
         if kind.regex:
