@@ -219,7 +219,7 @@ def test_a_thought_can_be_held_to_the_next_move(compiler: Compiler) -> None:
     assert not holds("tool: read_file; path: plan.txt plan.txt", said), "nor twice"
     own: Any = {"properties": {"a": {"type": "string", "pattern": "^(?:[a-z]/)$", "x-bridle-span": "request"}}}
     assert holds("tool: f; a: whatever it is", {"f": own}), "a tool's own pattern is left to the call"
-    narrowed = {name: {"allOf": [schema, {"required": []}]} for name, schema in said.items()}
+    narrowed: dict[str, Any] = {name: {"allOf": [schema, {}]} for name, schema in said.items()}
     assert holds("tool: read_file; path: plan.txt", narrowed)
     assert not holds("tool: read_file; path: plain.txt", narrowed)
     assert not holds("let me see")
