@@ -8,6 +8,7 @@ import resource
 import time
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,10 @@ def test_thinking_since_the_user_spoke_is_seen_again_where_the_card_says_so() ->
     )
     later = [*WHOLE, Message("assistant", "So."), Message("user", "Third.")]
     assert "NEW" not in template(written).prompt(later, thinking="<think>\n").text
+    always = replace(template(written), thinking=written.thinking.model_copy(update={"replay": "all"}))
+    text = always.prompt(later, thinking="<think>\n").text
+    assert in_order(text, ["OLD", "NEW", "So.", "Third."])
+    assert "OLD" not in always.prompt(later).text  # a turn without thinking
 
 
 def test_what_makes_it_think_is_in_the_system_message() -> None:

@@ -47,8 +47,9 @@ class ThinkingCard(_Part):
     """What the system message has to say so that it thinks, where the chat template does not."""
     closed: str = ""
     """What a turn without thinking begins with, where the chat template does not write it."""
-    replay: bool = False
-    """It was trained to see what it thought since the user last spoke. Everybody else's thinking stays hidden."""
+    replay: bool | Literal["all"] = False
+    """It was trained to see what it thought since the user last spoke; or all that it thought in the conversation.
+    Everybody else's thinking stays hidden."""
 
 
 class PromptCard(_Part):

@@ -222,7 +222,7 @@ class Template:
                 break
         if most < 0:
             raise ModelError(f"the model's chat template fails: {first}", hint="set a template in its card")
-        return self._replayed(best, cloak.mark, [it.thinking for it in _thoughts(messages)])
+        return self._replayed(best, cloak.mark, [it.thinking for it in self._thoughts(messages)])
 
     def _instructed(self, messages: Sequence[Message], native: bool) -> list[Message]:
         """The messages, with the words that make the model think where it takes words."""
@@ -235,7 +235,7 @@ class Template:
 
     def _shapes(self, messages: Sequence[Message], native: bool, mark: str) -> Iterator[list[Turn]]:
         """The turns as the card wants them; tool results as the user's words; user and assistant by turns."""
-        again = _thoughts(messages) if native and self._card.replay else []
+        again = self._thoughts(messages) if native else []
 
         def turn(message: Message, tool_role: str) -> Turn:
             if message.role == "tool" and tool_role == "user":
@@ -253,6 +253,12 @@ class Template:
         if turns and turns[0]["role"] == "system":
             yield [turns[0], *_alternating(turns[1:])]
         yield _alternating(turns)
+
+    def _thoughts(self, messages: Sequence[Message]) -> list[Message]:
+        """The assistant's turns whose thinking it is shown again, where it thinks natively."""
+        last = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
+        since = {False: len(messages), True: last + 1, "all": 0}[self._card.replay]
+        return [message for message in messages[since:] if message.role == "assistant" and message.thinking]
 
     def _replayed(self, text: str, mark: str, thoughts: Sequence[str]) -> str:
         """The text with earlier thinking in its place, where the template has not written it already."""
@@ -315,12 +321,6 @@ class _Cloak:
         for character, letter in self.letters.items():
             text = text.replace(letter, character)
         return text
-
-
-def _thoughts(messages: Sequence[Message]) -> list[Message]:
-    """What the assistant thought since the user last spoke."""
-    since = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
-    return [message for message in messages[since + 1 :] if message.role == "assistant" and message.thinking]
 
 
 def _carried(text: str, messages: Sequence[Message]) -> int:
