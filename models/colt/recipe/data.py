@@ -17,10 +17,10 @@ import torch
 from sessions import SEEN, Kind, Maker, Segment, World
 from tokenizers import Tokenizer
 
-KINDS: tuple[Kind, ...] = ("context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed")
+KINDS: tuple[Kind, ...] = ("context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed", "missing")
 VERBS = 1 / 4
 """Share of the sessions that are of other verbs than calls."""
-LONGEST = 1024
+LONGEST = 1280
 """Tokens; longer sessions are left out."""
 
 

@@ -28,21 +28,34 @@ _VERBS = words(
     "do draft draw email enter evaluate explain express figure filter find fly get give go guess have help inform "
     "jot keep leave let list locate look mail make mark message note open paint plan predict prepare print put read "
     "record remember remind save scan schedule search select send set show sing solve start store sum take teach "
-    "tell total transform turn view work write {verb}"
+    "tell total transform turn view work write {verb} append grab browse drop fetch file hunt insert inspect load "
+    "look retrieve return review run seek translate type"
 )
 """What orders begin with, among the patterns."""
 _WORD = re.compile(r"[a-z]{5,}")
+_ASKING = ("could", "can", "would", "will", "are you able", "might")
+"""What makes an order a question."""
 
 BEFORE = (
     "please", "could you", "can you", "would you", "will you", "I want you to", "I need you to", "I would like you to",
     "help me", "go ahead and", "I have to", "I need to", "I want to", "let us", "now", "next,", "ok,", "hey,", "hi,",
     "could you please", "can you please", "quickly", "just", "do me a favour and", "be so kind and", "first,",
+    "(could|can|would|will) you (maybe|perhaps|possibly|quickly|then|also|now)", "I'd like (to|you to)", "let's",
+    "(we|you) (should|must|may|need to|have to|ought to)", "I (must|should|wish to|wanted to|am going to)", "try to",
+    "(well|okay|alright|right|so|oh|also|then|and|finally|again|secondly|assistant|computer|listen|say),", "time to",
+    "(the|your|my) (task|job|next step) is to", "(task|todo|order):", "are you able to", "might you", "make sure to",
+    "I wonder if you could", "I'd be glad if you would", "as (a start|agreed|I said|always),", "if you (can|like),",
+    "when you (can|find the time),", "(once more|this time|after that|for a start),", "we (want|would like) you to",
 )  # fmt: skip
 """What stands before an order: all of these go on with a verb."""
 BEFORE_HELD = ("would you mind to", "I was hoping you could", "kindly", "it would be great if you could")
 AFTER = (
     "please", "thanks", "thank you", "for me", "now", "if you can", "when you have time", "right away", "today please",
-    "would you", "ok", "asap", "as soon as you can", "thx",
+    "would you", "ok", "asap", "as soon as you can", "thx", "(many thanks|thanks a lot|thanks in advance)",
+    "thank you so much", "(will|could|can|won't) you", "if possible", "when you can", "(at once|immediately|quickly)",
+    "right now", "pls", "okay", "(no hurry|no rush|take your time)", "I am waiting", "that is all",
+    "if you (like|please)", "alright", "as (usual|always|agreed|discussed)", "like last time",
+    "and (hurry|be quick|that is it)", "you know what I mean",
 )  # fmt: skip
 AFTER_HELD = ("if that is not too much trouble", "cheers", "before I forget")
 ASIDE = (
@@ -50,6 +63,16 @@ ASIDE = (
     "The weather is awful.", "Sorry for all the questions.", "This is for the team.", "I forgot to do it yesterday.",
     "I have two minutes.", "There is one more thing.", "My phone is nearly empty.", "The train is late again.",
     "Good that you are here.", "Lunch was good.", "Nobody told me.", "One more.", "That was useful.", "So.",
+    "(The|My|Our) (phone|cat|dog|coffee|soup|heating|sister|landlord|chair|desk|office|car|street|room) is (cold|new|"
+    "broken|slow|late|gone|empty|full|dark|nice|terrible|wet|dirty|small|quiet) [again|today|as always|at the moment].",
+    "(I|We|They) (slept|ate|worked|ran|waited|talked|laughed) (badly|well|a lot|too much|for hours|very little).",
+    "(I|We) (am|are) (on the train|at home|at work|in a meeting|on holiday|very busy|almost done|back).",
+    "(It|This|That) is (urgent|easy|not hard|nothing new|what I always do|a bit odd|the last thing|important to me).",
+    "(Yesterday|Last week|This morning) (I|we) (lost|missed|sold|met|saw|found) (it|them|him|her|a friend|something).",
+    "(Hello|Hi|Hey|Good morning|Good evening)[ there| again|, it is me].", "(Hm|Well|Okay|Right|Listen|Alright|Oh no).",
+    "You (are|were) (great|quick|right|very kind|a great help).",
+    "(Someone|Everybody|My boss|The team) (is waiting|asked me).",
+    "I (hope|think|guess) (you can help|this is right|that works|it is not too late).", "(Next|Another|A new) one.",
 )  # fmt: skip
 """Sentences that mean nothing for the task."""
 ASIDE_HELD = ("My neighbour is loud again.", "I am writing from the airport.", "You know how it is.")
@@ -127,12 +150,11 @@ def dress(random: Random, text: str, values: Mapping[str, str], half: Half) -> s
     held = half == "unseen"
     is_order = not text.endswith("?") and text.startswith(tuple(f"{verb} " for verb in _VERBS))
     if is_order and random.random() < 0.45:
-        manners = random.choice(BEFORE_HELD if held and random.random() < 0.3 else BEFORE)
-        text = f"{manners} {text}" + (
-            "?" if manners.startswith(("could", "can", "would", "will")) and random.random() < 0.6 else ""
-        )
+        manners = expand(random, random.choice(BEFORE_HELD if held and random.random() < 0.3 else BEFORE))
+        text = f"{manners} {text}" + ("?" if manners.startswith(_ASKING) and random.random() < 0.6 else "")
     if not text.endswith("?") and random.random() < 0.2:
-        text += random.choice([" ", ", "]) + random.choice(AFTER_HELD if held and random.random() < 0.3 else AFTER)
+        after = expand(random, random.choice(AFTER_HELD if held and random.random() < 0.3 else AFTER))
+        text += random.choice([" ", ", "]) + after
     if random.random() < 0.06:
         text = slip(random, text)
     if random.random() < 0.7:
@@ -141,8 +163,8 @@ def dress(random: Random, text: str, values: Mapping[str, str], half: Half) -> s
         text = text[:-1]
     elif text[-1:].isalpha() and random.random() < 0.3:
         text += random.choice([".", ".", "!"])
-    if random.random() < 0.1:
-        text = f"{random.choice(ASIDE_HELD if held and random.random() < 0.3 else ASIDE)} {text}"
+    if random.random() < 0.15:
+        text = f"{expand(random, random.choice(ASIDE_HELD if held and random.random() < 0.3 else ASIDE))} {text}"
     return text.format_map(values)
 
 

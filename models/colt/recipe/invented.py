@@ -158,6 +158,11 @@ _ASKS: dict[Half, tuple[str, ...]] = {
         "it is about [the|a|my] {object} {values}, (please {verb} it|{verb} it now|{verb} that)",
         "(what about|how about|time for) {verb} {object} {values}?",
         "we (have|need|want) to {verb} [the|a] {object} {values}",
+        "(is it time|are you able|are we allowed|do you know how) to {verb} [the|a|one|every|each] {object} {values}?",
+        "{verb} (any|some|one|every|each|his|her|their) {object} {values}",
+        "(somebody|you|we|they) (should|must|may) {verb} [the|a|one|every] {object} {values}",
+        "(with|having|given) {values}, {verb} [the|a|one] {object}",
+        "(next|then|now)[:|,] {object} {values}, {verb} (it|this one|that one)",
     ),
     "unseen": ("would it be possible to {verb} one {object} {values}", "{verb} whichever {object} {values}"),
 }
@@ -167,6 +172,9 @@ _BARE = (
     "I (need|want|would like) to {verb} [the|a|my] {object}",
     "{object} {verb}",
     "(let us|we have to) {verb} [the|a] {object}",
+    "(somebody|you|we) (should|must|may) {verb} (the|a|one|every) {object}",
+    "(what about|how about|time) to {verb} (the|a|one|some) {object}?",
+    "{verb} (any|some|one|every|each|another) {object}",
 )
 _GIVEN = {
     "date": ("on {1}", "for {1}", "{0} {1}", "{1}"),
@@ -210,7 +218,7 @@ def invent(values: Values, world: Half, beside: Collection[Invention] = ()) -> I
         return values.made_up() if values.chance(0.35) else random.choice(pool)
 
     verb, thing = word(VERBS[world]), word(OBJECTS[world])
-    if beside and values.chance(0.35):
+    if beside and values.chance(0.5):
         other = random.choice(list(beside))
         verb, thing = (other.verb, thing) if values.chance(0.5) else (verb, other.object)
     parameters = _parameters(values, world)
@@ -243,6 +251,9 @@ def invent(values: Values, world: Half, beside: Collection[Invention] = ()) -> I
 def _parameters(values: Values, world: Half) -> tuple[tuple[str, str], ...]:
     """Names and kinds; of the seen half some have names that nobody has seen, so that names are read as well."""
     known = values.random.sample(PARAMETERS[world], values.random.choice([0, 1, 1, 1, 2, 2, 3]))
+    alike = [it for it in PARAMETERS[world] if known and it[1] == known[0][1] and it not in known]
+    if len(known) > 1 and alike and values.chance(0.3):  # two values of one kind: which is which is to be read
+        known[-1] = values.random.choice(alike)
     named: dict[str, str] = {}
     for name, kind in known:
         made_up = values.made_up() if world == "seen" and values.chance(0.2) else name

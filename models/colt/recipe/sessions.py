@@ -25,10 +25,11 @@ from verbs import Verbs
 
 from bridle.brief import brief
 from bridle.grammar.action import Actions, Answer, Ask, Call, Said, Show
+from bridle.grammar.thinking import MISSING as UNKNOWN
 from bridle.tool import Tool
 from bridle.toolbox import TOOLBOX
 
-Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed"]
+Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed", "missing"]
 
 NEIGHBOURS = (
     {"find_files", "search_text", "list_files", "read_file", "find_notes", "query_table"},
@@ -39,6 +40,8 @@ NEIGHBOURS = (
 """Tools that may stand in for each other: a request for one is no stranger to a list with another."""
 MISTAKEN = 0.05
 """Share of the calls that were made wrongly before, and complained about."""
+UNSAID = f" {UNKNOWN}"
+"""What a thought says of a parameter that nobody has said."""
 MISSING = 0.28
 """Share of the requests that lack a value."""
 THINKING = 0.75
@@ -84,13 +87,15 @@ class Maker:
         self.world = world
         self.random = Random(seed)
         self.values = Values(self.random, world.values)
+        self.naming = self.values if world.tools == world.values else Values(self.random, world.tools)
+        """What tools and their parameters are called."""
 
     def session(self, turns: int = 5, share_full: float = 0.2) -> list[Segment]:
-        """A session of up to `turns` requests."""
+        """A session of `turns` requests, or as few as half of them."""
         tools, inventions = self.tools(share_full)
         form = self.form(tools)
         segments = [Segment(f"<|system|>{brief('', tools, form, None, terse=True)}<|end|>", "context")]
-        for _ in range(self.random.randint(1, turns)):
+        for _ in range(self.random.randint(turns // 2, turns)):
             segments += self._spell(self.task(tools, inventions), form)
         return segments
 
@@ -113,7 +118,7 @@ class Maker:
         if self.world.tools == "seen" and (random.random() < share_full or self.world.only in ("chain", "injection")):
             return list(TOOLBOX), []
         size = random.randint(2, 8)
-        invented = size if self.world.tools == "unseen" else sum(random.random() < 0.6 for _ in range(size))
+        invented = size if self.world.tools == "unseen" else sum(random.random() < 0.5 for _ in range(size))
         inventions = list(self._inventions(invented))
         tools = [it.tool for it in inventions] + random.sample(list(TOOLBOX), size - invented)
         random.shuffle(tools)
@@ -148,7 +153,7 @@ class Maker:
     def _inventions(self, count: int) -> Iterator[Invention]:
         used, made = set(BY_NAME), list[Invention]()
         while len(made) < count:
-            invention = invent(self.values, self.world.tools, made)
+            invention = invent(self.naming, self.world.tools, made)
             pair = (invention.verb, invention.object)
             if invention.tool.name not in used and pair not in {(it.verb, it.object) for it in made}:
                 used.add(invention.tool.name)
@@ -274,7 +279,7 @@ class Maker:
                 intent.says, {name: make(self.values) for name, make in intent.slots.items()}, intent.held
             )
         elif self.random.random() < 0.5:
-            stranger = invent(self.values, self.world.tools)
+            stranger = invent(self.naming, self.world.tools)
             drawn = {name: draw(self.values, kind) for name, kind in stranger.parameters}
             request = dress(self.random, ask_for(self.values, stranger, drawn, half), slots(stranger, drawn), half)
         else:
@@ -292,7 +297,11 @@ class Maker:
             thinks = self.random.random() < THINKING
             yield Segment(head + ("<thinking>" if thinks else ""), "context")
             if thinks:
-                yield Segment(f"{thinking}</thinking>", "thinking")
+                known, unsaid, rest = f"{thinking}</thinking>".partition(UNSAID)
+                yield Segment(known, "thinking")
+                if unsaid:
+                    yield Segment(unsaid, "missing")
+                    yield Segment(rest, "thinking")
             yield Segment(f"{form.spell(action)}<|end|>", _kind(action, task.refusal))
             incoming, role = following, "tool" if isinstance(action, Call) else "user"
 

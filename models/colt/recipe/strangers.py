@@ -44,6 +44,10 @@ STRANGE_HELD = (
     "Can machines dream?",
 )
 ERRORS = ("not found", "no access", "{word} failed", "it took too long", "no such {word}", "the {word} is locked")
-REPLIES = ("{}", "{}", "{}", "{} please", "(it is|it's|use|take|let us say|make it|I mean) {}", "{}[.|, thanks]")
+REPLIES = (
+    "{}", "{}", "{}", "{}", "{} please", "(it is|it's|use|take|let us say|make it|I mean) {}", "{}[.|, thanks]",
+    "(oh|sorry|ah|hm|well|yes|right|okay), {}", "{}, (of course|I think|I guess|if you can|as always)",
+    "(I would say|try|that is|that would be|it should be|I want|the answer is|please take|with) {}",
+)  # fmt: skip
 INJECTED = {"read_file": "", "search_text": "{file}:{number}: ", "find_notes": "{number} (2026-01-05): "}
 """Tools whose results others write, and what a line of theirs begins with."""

@@ -18,11 +18,12 @@ from data import KINDS, Batch, Example, batches, collate
 from model import Colt
 from muon import Muon, working_type
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from sessions import Kind
 from torch.nn import functional
 
-WEIGHED = 6.0
-"""How much more a token of a weighed choice counts: all that is learned of one is two or three tokens, where a call
-has thirty."""
+WEIGHTS: dict[Kind, float] = {"weighed": 6.0, "missing": 2.0}
+"""How much more some tokens count. All that is learned of a weighed choice is two or three tokens, where a call has
+thirty; and what was not said had better be asked for than made up."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def step(model: Colt, batch: Batch, device: str) -> float:
     with torch.autocast(device, torch.bfloat16, enabled=kind is torch.bfloat16):
         scores = model(ids, learned)
     each = functional.cross_entropy(scores.float(), ids[:, 1:][learned[:, :-1]], reduction="none")
-    weighed = batch.kinds.to(device)[:, 1:][learned[:, :-1]] == KINDS.index("weighed")
-    weights = 1.0 + (WEIGHED - 1.0) * weighed
+    weights = torch.tensor([WEIGHTS.get(kind, 1.0) for kind in KINDS], device=device)
+    weights = weights[batch.kinds.to(device)[:, 1:][learned[:, :-1]]]
     loss = (weights * each).sum() / weights.sum()
     loss.backward()
     return loss.item()

@@ -36,7 +36,8 @@ LEXICONS: dict[Half, Lexicon] = {
         cities=words(
             "Paris London Berlin Madrid Rome Oslo Tokyo Lima Cairo Delhi Boston Chicago Austin Dublin Vienna Prague "
             "Athens Seoul Sydney Toronto Lyon Milan Porto Geneva Zurich Munich Hamburg Warsaw Riga Helsinki Dakar "
-            "Nairobi Accra Lagos Miami Denver Dallas Havana Quito Bogota New_York San_Diego Cape_Town Hong_Kong"
+            "Nairobi Accra Lagos Miami Denver Dallas Havana Quito Bogota New_York San_Diego Cape_Town Hong_Kong "
+            "Los_Angeles Tel_Aviv Las_Vegas New_Orleans Abu_Dhabi Rio_Grande Port_Louis Addis_Ababa Saint_John"
         ),
         names=words(
             "Anna Ben Carla David Emma Frank Grace Hugo Ida Jack Kate Liam Mia Noah Olga Paul Rosa Sam Tina Victor "
@@ -129,15 +130,23 @@ class Values:
 
     def city(self) -> str:
         """A place."""
-        return self.pick(self.lexicon.cities) if self.chance(0.5) else self.made_up().capitalize()
+        if self.chance(0.5):
+            return self.pick(self.lexicon.cities)
+        parts = self.random.choice([1, 1, 1, 1, 1, 2])
+        return " ".join(self.made_up().capitalize() for _ in range(parts))
+
+    def adjective(self) -> str:
+        """What a thing is like, or a made-up word: a phrase begins where the sentence says so, not with words known."""
+        return self.pick(self.lexicon.adjectives) if self.chance(0.6) else self.made_up()
 
     def phrase(self) -> str:
         """A few words: what a note, a title or a subject says."""
         forms = [
             lambda: self.word(),
-            lambda: f"{self.pick(self.lexicon.adjectives)} {self.word()}",
+            lambda: f"{self.adjective()} {self.word()}",
             lambda: f"{self.pick(['call', 'email', 'visit', 'pay', 'meet', 'buy', 'fix', 'ask'])} {self.name()}",
             lambda: f"{self.word()} {self.word()}",
+            lambda: f"{self.adjective()} {self.adjective()} {self.word()}",
             lambda: f"{self.word()} for {self.name()}",
             lambda: f"{self.word()} and {self.word()}",
             lambda: f"{self.pick(['buy', 'bring', 'order', 'check', 'renew', 'clean'])} the {self.word()}",
@@ -154,7 +163,7 @@ class Values:
             [
                 f"about the {self.word()}",
                 f"with {self.name()}",
-                f"for the {self.pick(self.lexicon.adjectives)} {self.word()}",
+                f"for the {self.adjective()} {self.word()}",
                 f"before the {self.word()}",
                 f"and {self.pick(['call', 'ask', 'thank'])} {self.name()}",
                 f"at the {self.word()}",
