@@ -25,11 +25,10 @@ LONGEST = 1280
 
 
 class Example(NamedTuple):
-    """One sequence. `kinds` index `KINDS`, per token; `parts` number the segments."""
+    """One sequence. `kinds` index `KINDS`, per token."""
 
     ids: np.ndarray
     kinds: np.ndarray
-    parts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,6 @@ class Batch:
 
     ids: torch.Tensor
     kinds: torch.Tensor
-    parts: torch.Tensor
 
 
 def encode(tokenizer: Tokenizer, sessions: list[list[Segment]]) -> list[Example]:
@@ -49,14 +47,12 @@ def encode(tokenizer: Tokenizer, sessions: list[list[Segment]]) -> list[Example]
     for session in sessions:
         ids: list[int] = []
         kinds: list[int] = []
-        parts: list[int] = []
-        for number, segment in enumerate(session):
+        for segment in session:
             tokens = next(encoded).ids
             ids += tokens
             kinds += [KINDS.index(segment.kind)] * len(tokens)
-            parts += [number] * len(tokens)
         if len(ids) <= LONGEST:
-            examples.append(Example(np.array(ids, np.uint16), np.array(kinds, np.uint8), np.array(parts, np.uint16)))
+            examples.append(Example(np.array(ids, np.uint16), np.array(kinds, np.uint8)))
     return examples
 
 
@@ -89,7 +85,7 @@ def drills(tokenizer: Tokenizer, count: int, seed: int) -> list[Example]:
             tokens = random.choices(tokens[: random.randint(3, 12)], k=random.randint(12, 64))
         ids = [user, *tokens, end, assistant, *tokens, end]
         kinds = [0] * (len(tokens) + 3) + [KINDS.index("call")] * (len(tokens) + 1)
-        made.append(Example(np.array(ids, np.uint16), np.array(kinds, np.uint8), np.array(kinds, np.uint16)))
+        made.append(Example(np.array(ids, np.uint16), np.array(kinds, np.uint8)))
     return made
 
 
@@ -104,7 +100,7 @@ def digest(examples: list[Example]) -> str:
 def collate(examples: list[Example]) -> Batch:
     """Pad to the longest, rounded up to 16."""
     length = -(-max(len(example.ids) for example in examples) // 16) * 16
-    arrays = np.zeros((3, len(examples), length), np.int64)
+    arrays = np.zeros((2, len(examples), length), np.int64)
     for row, example in enumerate(examples):
         for layer, values in enumerate(example):
             arrays[layer, row, : len(values)] = values

@@ -33,6 +33,12 @@ _VERBS = words(
 )
 """What orders begin with, among the patterns."""
 _WORD = re.compile(r"[a-z]{5,}")
+_SHORTER = (
+    ("what is", "what's"), ("where is", "where's"), ("who is", "who's"), ("I am", "I'm"), ("do not", "don't"),
+    ("it is", "it's"), ("cannot", "can't"), ("I would", "I'd"), ("I have", "I've"), ("that is", "that's"),
+    ("let us", "let's"),
+)  # fmt: skip
+"""What people write together."""
 _ASKING = ("could", "can", "would", "will", "are you able", "might")
 """What makes an order a question."""
 
@@ -155,6 +161,9 @@ def dress(random: Random, text: str, values: Mapping[str, str], half: Half) -> s
     if not text.endswith("?") and random.random() < 0.2:
         after = expand(random, random.choice(AFTER_HELD if held and random.random() < 0.3 else AFTER))
         text += random.choice([" ", ", "]) + after
+    if random.random() < 0.3:
+        for apart, together in _SHORTER:
+            text = re.sub(rf"\b{apart}\b(?! *\{{)", together, text)
     if random.random() < 0.06:
         text = slip(random, text)
     if random.random() < 0.7:

@@ -73,7 +73,6 @@ def learned(journal: Journal, run: str) -> list[Example]:
         Example(
             np.array(it["tokens"], np.uint16),
             np.where(np.array(it["loss_mask"]) > 0, call, context).astype(np.uint8),
-            np.zeros(len(np.array(it["tokens"])), np.uint16),
         )
         for it in made
         if len(np.array(it["tokens"])) <= LONGEST

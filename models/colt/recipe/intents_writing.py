@@ -92,7 +92,7 @@ WRITING: tuple[Intent, ...] = (
     ),
     Intent(
         "draft_mail",
-        {"to": Values.recipient, "subject": Values.phrase},
+        {"to": Values.recipient, "subject": Values.subject},
         (
             f"(draft|write|compose|prepare|send|start|create) (a|an) {_MAIL} (to|for) {{to}} (about|on|with the subject|regarding) {{subject}}",
             "(mail|email|write|write to|message) {to} about {subject}",
@@ -122,7 +122,7 @@ WRITING: tuple[Intent, ...] = (
     ),
     Intent(
         "draft_mail",
-        {"to": Values.recipient, "subject": Values.phrase, "body": Values.sentence},
+        {"to": Values.recipient, "subject": Values.subject, "body": Values.sentence},
         (
             f"(draft|write|compose|send) (a|an) {_MAIL} (to|for) {{to}} about {{subject}} (that says|saying|with the text) {{body}}",
             "(mail|email|write to) {to}, subject {subject}, (text|body|saying) {body}",

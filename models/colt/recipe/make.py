@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--quantize", default="Q8_0")
     options = parser.parse_args()
     if options.short:
-        options.seconds, options.improve, options.sessions = 600.0, 60.0, options.sessions or 20_000
+        options.seconds, options.improve, options.sessions = 480.0, 60.0, options.sessions or 16_000
     large = options.device != "cpu"
     options.work.mkdir(parents=True, exist_ok=True)
     say = Console(stderr=True).print

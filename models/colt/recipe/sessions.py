@@ -46,6 +46,8 @@ MISSING = 0.28
 """Share of the requests that lack a value."""
 THINKING = 0.75
 """Share of the steps that are thought about."""
+QUOTED = frozenset(("name", "folder", "text", "path", "content", "title", "subject", "body", "w", "p", "t"))
+"""Slots whose values people put in quotes now and then."""
 NO_TOOL = "I have no tool for that."
 
 
@@ -170,6 +172,9 @@ class Maker:
             text = self.random.choice(held)
         else:
             text = sentence(self.random, patterns, half)
+        if self.random.random() < 0.1:
+            mark = self.random.choice(['"{}"', '"{}"', "'{}'", "“{}”", "`{}`"])
+            drawn = {name: mark.format(it) if name in QUOTED else it for name, it in drawn.items()}
         return dress(self.random, text, drawn, half)
 
     def _use(self, intent: Intent) -> Task:

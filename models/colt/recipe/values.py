@@ -6,6 +6,7 @@ names, places and nouns; numbers, dates and times are drawn from everywhere in b
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from random import Random
 
@@ -81,6 +82,10 @@ UNITS = {
     "data": words("MB GB KB bytes"),
 }
 _MONTHS = words("January February March April May June July August September October November December")
+_TO_PEOPLE = words("call email visit pay meet ask thank help invite remind greet follow")
+_TO_THINGS = words("buy bring order check renew clean send finish prepare review print sign collect move sell cancel")
+_BETWEEN = words("in to by of near after without until under behind via against over beside on through")
+_ADDRESSED = re.compile(r"\b(?:for|to|with) [A-Z]")
 _WEEKDAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
 
@@ -125,8 +130,9 @@ class Values:
         return self.pick(self.lexicon.nouns) if self.chance(0.5) else self.made_up()
 
     def name(self) -> str:
-        """A person's first name."""
-        return self.pick(self.lexicon.names) if self.chance(0.5) else self.made_up().capitalize()
+        """A person's first name, seldom with the last."""
+        first = self.pick(self.lexicon.names) if self.chance(0.5) else self.made_up().capitalize()
+        return f"{first} {self.made_up().capitalize()}" if self.chance(0.1) else first
 
     def city(self) -> str:
         """A place."""
@@ -144,18 +150,31 @@ class Values:
         forms = [
             lambda: self.word(),
             lambda: f"{self.adjective()} {self.word()}",
-            lambda: f"{self.pick(['call', 'email', 'visit', 'pay', 'meet', 'buy', 'fix', 'ask'])} {self.name()}",
+            lambda: f"{self.pick(_TO_PEOPLE)} {self.name()}",
             lambda: f"{self.word()} {self.word()}",
             lambda: f"{self.adjective()} {self.adjective()} {self.word()}",
             lambda: f"{self.word()} for {self.name()}",
             lambda: f"{self.word()} and {self.word()}",
-            lambda: f"{self.pick(['buy', 'bring', 'order', 'check', 'renew', 'clean'])} the {self.word()}",
+            lambda: f"{self.pick(_TO_THINGS)} {self.pick(['the', 'the', 'a', 'my', 'some'])} {self.word()}",
+            lambda: f"{self.pick(_TO_THINGS)} {self.adjective()} {self.word()}",
             lambda: f"{self.name()} likes {self.word()}",
             lambda: f"{self.word()} in {self.city()}",
             lambda: f"the {self.word()} is {self.number()}",
+            lambda: (
+                f"{self.word()} {self.pick(_BETWEEN)} {self.pick(['the', 'a', 'my', self.adjective()])} {self.word()}"
+            ),
+            lambda: f"{self.pick(_TO_THINGS)} {self.number()} {self.word()}",
+            lambda: f"{self.name()}'s {self.word()}",
+            lambda: f"{self.word()} {self.code()}",
         ]
         said = self.random.choice(forms)()
         return f"{said} {self.tail()}" if self.chance(0.3) else said
+
+    def subject(self) -> str:
+        """What a mail is about: nothing that reads like whom it is for."""
+        while _ADDRESSED.search(said := self.phrase()):
+            pass
+        return said
 
     def tail(self) -> str:
         """What makes a phrase longer: that it goes on is to be read, not guessed."""
@@ -165,8 +184,12 @@ class Values:
                 f"with {self.name()}",
                 f"for the {self.adjective()} {self.word()}",
                 f"before the {self.word()}",
-                f"and {self.pick(['call', 'ask', 'thank'])} {self.name()}",
+                f"and {self.pick(_TO_PEOPLE)} {self.name()}",
+                f"and {self.pick(_TO_THINGS)} the {self.word()}",
                 f"at the {self.word()}",
+                f"{self.pick(_BETWEEN)} {self.pick(['the', 'a', 'our', self.adjective()])} {self.word()}",
+                f"{self.pick(_BETWEEN)} {self.name()}",
+                f"because the {self.word()} is {self.adjective()}",
                 f"from {self.city()}",
             ]
         )
@@ -178,6 +201,7 @@ class Values:
                 f"{self.phrase()}",
                 f"{self.phrase()}, {self.phrase()}",
                 f"{self.name()} needs the {self.word()}",
+                f"{self.phrase()}. {self.name()} {self.pick(['has', 'wants', 'sold', 'lost'])} the {self.word()}",
                 self.phrase(),
             ]
         )
@@ -233,8 +257,9 @@ class Values:
     def time(self) -> str:
         """A time of day."""
         hour, minute = self.random.randint(0, 23), self.random.choice([0, 5, 10, 15, 20, 30, 40, 45, 50])
+        half = "am" if hour < 12 else "pm"
         return self.random.choice(
-            [f"{hour:02d}:{minute:02d}", f"{hour}:{minute:02d}", f"{hour % 12 or 12} {'am' if hour < 12 else 'pm'}"]
+            [f"{hour:02d}:{minute:02d}", f"{hour}:{minute:02d}", f"{hour % 12 or 12}{self.pick([' ', ' ', ''])}{half}"]
         )
 
     def file(self) -> str:
@@ -242,7 +267,8 @@ class Values:
         stem = self.random.choice(
             [self.word(), self.word(), f"{self.word()}_{self.word()}", f"{self.word()}-{self.number()}", self.made_up()]
         ).replace(" ", "_")
-        name = stem + self.random.choice([".txt", ".txt", ".md", ".csv", ".log", ".json"])
+        stem = self.random.choice([stem, stem, stem, stem, stem, stem, stem.capitalize(), stem.upper()])
+        name = stem + self.random.choice([".txt", ".txt", ".md", ".csv", ".log", ".json", ".py", ".yaml", ".html"])
         return f"{self.folder()}/{name}" if self.chance(0.2) else name
 
     def table(self) -> str:
@@ -255,7 +281,7 @@ class Values:
 
     def email(self) -> str:
         """A mail address."""
-        return f"{self.name().lower()}@{self.made_up()}.{self.pick(['com', 'org', 'net'])}"
+        return f"{self.name().lower().replace(' ', '.')}@{self.made_up()}.{self.pick(['com', 'org', 'net'])}"
 
     def recipient(self) -> str:
         """A name or an address."""
