@@ -235,6 +235,13 @@ def test_variants_are_all_combinations() -> None:
 SUITE = Path(__file__).resolve().parents[1] / "benchmarks" / "suites" / "toolbox"
 
 
+def test_the_suites_that_come_with_bridle_are_cases() -> None:
+    for folder, count in (("toolbox", 14), ("everyday", 60)):
+        cases = read_suite(SUITE.parent / folder).cases
+        assert len(cases) == len({case.name for case in cases}) == count
+        assert all(case.tags for case in cases)
+
+
 def test_colt_is_evaluated_and_held_against_a_baseline(bridle: Any, tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     done = bridle("eval", str(SUITE), "--report", str(file))

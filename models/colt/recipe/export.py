@@ -11,7 +11,7 @@ import gguf
 import llama_cpp
 import numpy as np
 import torch
-from data import Example
+from data import LONGEST, Example
 from model import Colt, Shape, frequency_factors
 from tokenizer import CONTROL
 from tokenizers import Tokenizer
@@ -95,7 +95,7 @@ def check(model: Colt, path: Path, examples: Sequence[Example], tokenizer: Token
     Raises:
         ValueError: a text is tokenized differently, or the best token differs where scores are not nearly equal.
     """
-    backend = LlamaBackend(path, LlamaSettings(context=1024, batch=1024, slots=1, threads=1))
+    backend = LlamaBackend(path, LlamaSettings(context=LONGEST, batch=LONGEST, slots=1, threads=1))
     largest = 0.0
     try:
         for text in texts:
