@@ -19,9 +19,9 @@ from bridle.delegate import Delegate
 from bridle.errors import SkillError
 from bridle.likeness import Likeness, alternatives
 
-MARGIN = 0.65
+MARGIN = 0.25
 """How much likelier the first has to be than the second."""
-EVIDENCE = 26.0
+EVIDENCE = 16.0
 """How much what people say counts beside a model that has no idea; beside one that is sure, nothing. Chosen on requests
 of the recipe's half for training; the other half is for measuring."""
 NONE = "none"
