@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 
 RECIPE = Path(__file__).resolve().parents[1] / "models" / "colt" / "recipe"
 

@@ -37,9 +37,10 @@ from rich.table import Table
 
 from bridle.engine import scripted
 from bridle.evals.tasks import declared
-from bridle.grammar.action import Actions, Call
+from bridle.grammar.action import Actions
 from bridle.grammar.compile import Compiler
 from bridle.grammar.observed import read_path
+from bridle.grammar.said import Call
 from bridle.policy import OPEN, Policy
 from bridle.tool import Tool
 

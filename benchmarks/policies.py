@@ -35,7 +35,7 @@ from bridle.engine import scripted
 from bridle.engine.base import Logits
 from bridle.errors import UsageError
 from bridle.fitting import see_fits
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status
 from bridle.model import Model

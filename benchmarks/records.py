@@ -40,7 +40,7 @@ from bridle.engine import scripted
 from bridle.engine.base import Generation, Logits, Stop, Token, Usage
 from bridle.errors import JournalError, UsageError
 from bridle.fork import difference, fork
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 from bridle.how import StepSettings
 from bridle.journal import Journal, RunStarted, StepTaken
 from bridle.journal.export import export, read_event, read_export

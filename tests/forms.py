@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from bridle.grammar import Choice, Form, Grammar, Text, form_of
-from bridle.grammar.action import REPLIES, Actions
+from bridle.grammar.action import Actions
+from bridle.grammar.said import REPLIES
 from bridle.toolbox import TOOLBOX
 
 

@@ -20,9 +20,10 @@ from bridle.context import Context
 from bridle.errors import BridleError, ToolError, UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.fork import fork
-from bridle.grammar.action import Actions, Call
+from bridle.grammar.action import Actions
 from bridle.grammar.compile import Compiler
 from bridle.grammar.observed import Observed
+from bridle.grammar.said import Call
 from bridle.how import StepSettings
 from bridle.journal import Heard, Journal, Pending, Status, StepFailed, ending
 from bridle.person import Question

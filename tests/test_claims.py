@@ -12,8 +12,9 @@ from bridle.agent import Agent
 from bridle.catalogue import catalogue
 from bridle.errors import FormatError
 from bridle.evals.scripted import scripted_model
-from bridle.grammar.action import Actions, Answer
+from bridle.grammar.action import Actions
 from bridle.grammar.compile import Compiler
+from bridle.grammar.said import Answer
 from bridle.how import StepSettings
 from bridle.journal import Journal, Ruled, Status, StepTaken
 from bridle.parse import parse

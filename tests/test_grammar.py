@@ -22,12 +22,13 @@ from bridle.engine.gguf import load_model, read_vocabulary
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import FormatError, GrammarError
 from bridle.grammar import Choice, Grammar, Json, Text, Xml, form_of
-from bridle.grammar.action import Actions, Answer, Ask, Call
+from bridle.grammar.action import Actions
 from bridle.grammar.compile import Compiler, literal
 from bridle.grammar.document import Document, Phase
 from bridle.grammar.elements import render
 from bridle.grammar.formats import FORMATS
 from bridle.grammar.hold import hold, tighten
+from bridle.grammar.said import Answer, Ask, Call
 from bridle.grammar.schema import Typed
 from bridle.grammar.shortest import shortest
 from bridle.grammar.thinking import Thinking

@@ -21,9 +21,9 @@ from bridle.context import Context
 from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.grammar import form_of
-from bridle.grammar.action import Call
 from bridle.grammar.finite import wordy
 from bridle.grammar.observed import Observed, held_to_results, values_at
+from bridle.grammar.said import Call
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, StepTaken
 from bridle.policy import Level, Policy, Rule

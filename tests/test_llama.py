@@ -23,8 +23,9 @@ from bridle.engine.sample import exponentials
 from bridle.engine.thread import EngineThread
 from bridle.errors import ContextError, EngineError, ModelError, UsageError
 from bridle.grammar import form_of
-from bridle.grammar.action import Actions, Call
+from bridle.grammar.action import Actions
 from bridle.grammar.document import Document, Phase
+from bridle.grammar.said import Call
 from bridle.local import find_model, open_model
 from bridle.model import Model
 from bridle.prompt import Message

@@ -24,8 +24,9 @@ from bridle.engine import scripted
 from bridle.errors import UsageError
 from bridle.evals.scripted import scripted_model
 from bridle.fitting import see_fits
-from bridle.grammar.action import Actions, Call
+from bridle.grammar.action import Actions
 from bridle.grammar.compile import Compiler
+from bridle.grammar.said import Call
 from bridle.grammar.span import pattern_of
 from bridle.how import StepSettings
 from bridle.journal import CallIntended, Journal, Ruled, Status

@@ -19,7 +19,8 @@ from bridle.errors import FormatError
 from bridle.evals.cases import Case
 from bridle.evals.score import score
 from bridle.evals.scripted import scripted_model
-from bridle.grammar.action import Actions, Refuse
+from bridle.grammar.action import Actions
+from bridle.grammar.said import Refuse
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status
 from bridle.observe.why import suspects

@@ -23,7 +23,7 @@ from bridle.engine.thread import EngineThread
 from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import SkillError, UsageError
 from bridle.evals.scripted import scripted_model
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 from bridle.inspection import inspect_skill
 from bridle.journal import Delegated, Journal, Status
 from bridle.likeness import alternatives

@@ -16,8 +16,9 @@ from bridle.context import Context
 from bridle.errors import FormatError, ToolError
 from bridle.evals.scripted import scripted_model
 from bridle.evals.trajectory import read_trajectory
-from bridle.grammar.action import Actions, Answer, Reply, Show
+from bridle.grammar.action import Actions
 from bridle.grammar.compile import Compiler
+from bridle.grammar.said import Answer, Reply, Show
 from bridle.how import StepSettings
 from bridle.journal import Journal, Status
 from bridle.model import Model

@@ -16,7 +16,7 @@ from bridle.bounds import Limits
 from bridle.context import Context
 from bridle.errors import SkillError
 from bridle.evals.scripted import scripted_model
-from bridle.grammar.action import Answer, Call
+from bridle.grammar.said import Answer, Call
 from bridle.grammar.thinking import Thinking
 from bridle.journal import CallIntended, Decided, Delegated, Journal, Noted, Returned, Status, StepTaken
 from bridle.observe.trace import trace

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from bridle.errors import ToolError
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 from bridle.journal import Pending
 from bridle.person import Question
 from bridle.tool import Tool

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from bridle.engine.base import Usage
 from bridle.errors import BridleError
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 from bridle.journal import Status
 from bridle.journal.chain import canonical_json
 from bridle.step import total

@@ -24,9 +24,10 @@ from bridle.effects import ASKED
 from bridle.errors import UsageError, describe
 from bridle.fitting import see_fits
 from bridle.grammar import form_of
-from bridle.grammar.action import Action, Actions, Answer, Call, Refuse, Show
+from bridle.grammar.action import Actions
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
+from bridle.grammar.said import Action, Answer, Call, Refuse, Show
 from bridle.how import How
 from bridle.journal import Delegated, Layer, Noted, Returned, Ruled, Status, read_at
 from bridle.person import Question

@@ -15,9 +15,10 @@ from bridle.brief import arguments, brief
 from bridle.course import Course
 from bridle.delegate import NOBODY, Delegates
 from bridle.errors import UsageError
-from bridle.grammar.action import REPLIES, Actions, Answer
+from bridle.grammar.action import Actions
 from bridle.grammar.base import Form
 from bridle.grammar.observed import observed_in
+from bridle.grammar.said import REPLIES, Answer
 from bridle.how import How, asked, shown
 from bridle.prompt import Message, Role, sources
 from bridle.shots import Shot

@@ -17,8 +17,8 @@ from typing import TypeAlias, TypeVar
 from bridle.approval import approved, doubt, is_no, question, what_came
 from bridle.bounds import Astray, Bounds, CallMade, Ended
 from bridle.gate import Gate
-from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
+from bridle.grammar.said import Call
 from bridle.how import StepSettings
 from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
 from bridle.journal.replay import APPROVAL, DOUBT, again_at

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from bridle.approval import Approval, arguments
 from bridle.bounds import Bounds
 from bridle.errors import ToolError
-from bridle.grammar.action import Call
 from bridle.grammar.keywords import Schema
+from bridle.grammar.said import Call
 from bridle.journal.replay import asked_of
 from bridle.policy import OPEN, Policy
 from bridle.prompt import Message

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 
 _SUM = re.compile(
     r"\s*(?:what(?:'s| is)|how much is|calculate|compute|work out)?\s*"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 from bridle.certainty import certainty
 from bridle.decide import Decision
 from bridle.engine.base import Usage
-from bridle.grammar.action import Answer, Ask, Call, Refuse, Show
+from bridle.grammar.said import Answer, Ask, Call, Refuse, Show
 from bridle.journal import (
     Body,
     CallAnswered,

@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from bridle.errors import SkillError, describe
-from bridle.grammar.action import Answer, Ask, Call, Refuse, Said
+from bridle.grammar.said import Answer, Ask, Call, Refuse, Said
 
 FILE = "examples.yaml"
 

@@ -9,11 +9,11 @@ from typing import Literal, TypeAlias, cast
 from pydantic import JsonValue
 
 from bridle.errors import BridleError, FormatError, GrammarError
-from bridle.grammar.action import Call
 from bridle.grammar.check import checker
 from bridle.grammar.hold import hold
 from bridle.grammar.keywords import Schema, without
 from bridle.grammar.observed import NOTHING, Results, values_at
+from bridle.grammar.said import Call
 from bridle.grammar.span import apart
 from bridle.narrowing import spelled
 from bridle.trust import are_said, held_to_words

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bridle.context import Context
-from bridle.grammar.action import Answer, Ask, Call
+from bridle.grammar.said import Answer, Ask, Call
 
 FORM = "observation-plan"
 """Of thoughts, for models that have no form of their own: two lines, what is seen and what follows from it."""

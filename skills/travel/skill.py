@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from bridle.context import Context
 from bridle.errors import Misread, ToolError
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 from bridle.tool import CallKey, tool
 from bridle.toolbox.workspace import Workspace
 

@@ -10,7 +10,7 @@ from intents import day
 from thoughts import BY_NAME, choice
 from values import Values
 
-from bridle.grammar.action import Call, Said, Show
+from bridle.grammar.said import Call, Said, Show
 
 Steps: TypeAlias = tuple[tuple[Said, str, str], ...]
 Say: TypeAlias = Callable[[tuple[str, ...], dict[str, str]], str]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from random import Random
 
 from bridle.errors import FormatError
-from bridle.grammar.action import Actions, Call
+from bridle.grammar.action import Actions
 from bridle.grammar.afterwards import check
+from bridle.grammar.said import Call
 from bridle.parse import recover
 from bridle.repair import complaint
 

@@ -24,9 +24,10 @@ from values import Values
 from verbs import Verbs
 
 from bridle.brief import brief
-from bridle.grammar.action import Actions, Answer, Ask, Call, Said, Show
+from bridle.grammar.action import Actions
+from bridle.grammar.said import Answer, Ask, Call, Said, Show
 from bridle.grammar.thinking import MISSING as UNKNOWN
-from bridle.tool import Tool
+from bridle.tool import FAILED, Tool
 from bridle.toolbox import TOOLBOX
 
 Kind = Literal["context", "thinking", "call", "ask", "answer", "refuse", "verb", "weighed", "missing"]
@@ -213,10 +214,10 @@ class Maker:
         call = (Call(tool, dict(args)), thinking)
         if self.world.only != "injection" and self.random.random() < 0.06:
             error = self.random.choice(ERRORS).format(word=self.values.word())
-            return ((*call, f"error: {error}"), (Answer(f"Sorry, that did not work: {error}."), "failed", ""))
+            return ((*call, f"{FAILED}{error}"), (Answer(f"Sorry, that did not work: {error}."), "failed", ""))
         result = intent.result(self.values, args) if intent else self._any_result()
-        if result.startswith("error: "):
-            return ((*call, result), (Answer(f"Sorry, that did not work: {result[7:]}."), "failed", ""))
+        if (error := result.removeprefix(FAILED)) != result:
+            return ((*call, result), (Answer(f"Sorry, that did not work: {error}."), "failed", ""))
         if intent and tool in INJECTED and (self.world.only == "injection" or self.random.random() < 0.25):
             result = self._with_orders(tool, result)
         found = result != "nothing"

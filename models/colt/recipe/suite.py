@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 from sessions import Maker, Task, World
 
-from bridle.grammar.action import Ask, Call, Show
-from bridle.tool import Tool
+from bridle.grammar.said import Ask, Call, Show
+from bridle.tool import FAILED, Tool
 
 FAMILIES = {
     "seen tools, unseen values": World(values="unseen"),
@@ -51,7 +51,7 @@ def case(task: Task, tools: list[Tool]) -> dict[str, Any]:
     for action, _, following in task.steps:
         if isinstance(action, Call):
             calls.append({"tool": action.tool, "args": dict(action.args)})
-            failed = following.removeprefix("error: ")
+            failed = following.removeprefix(FAILED)
             results.setdefault(action.tool, []).append({"error": failed} if failed != following else following)
         elif isinstance(action, Ask):
             replies.append(following)

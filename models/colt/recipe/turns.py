@@ -13,7 +13,8 @@ from sessions import Maker, World
 
 from bridle.brief import arguments, brief
 from bridle.card import read_card
-from bridle.grammar.action import REPLIES, Actions, Call, Said
+from bridle.grammar.action import Actions
+from bridle.grammar.said import REPLIES, Call, Said
 from bridle.prompt import Message
 from bridle.tool import Tool
 

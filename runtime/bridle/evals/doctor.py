@@ -18,7 +18,8 @@ from bridle.errors import BridleError
 from bridle.evals import probes
 from bridle.evals.probes import Finding
 from bridle.grammar import form_of
-from bridle.grammar.action import Actions, Call
+from bridle.grammar.action import Actions
+from bridle.grammar.said import Call
 from bridle.model import Model
 from bridle.prompt import Message
 from bridle.step import Step, take

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from bridle.grammar.action import REPLIES, Show
+from bridle.grammar.said import REPLIES, Show
 from bridle.journal import (
     CallAnswered,
     CallIntended,

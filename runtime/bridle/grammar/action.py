@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, TypeAlias, cast
+from typing import Literal, cast
 
 from pydantic import JsonValue
 
@@ -26,66 +26,13 @@ from bridle.grammar.elements import read, render
 from bridle.grammar.hold import Held, hold
 from bridle.grammar.keywords import Schema, rebased
 from bridle.grammar.outline import names_of
+from bridle.grammar.said import REPLIES, Answer, Ask, Call, Refuse, Reply, Said, Show
 from bridle.grammar.schema import json_rule
 from bridle.grammar.shape import Place, Shape, check_attributes
 from bridle.grammar.shaping import shape_of
 from bridle.grammar.span import apart, astray, terminals, together
 from bridle.grammar.written import escape
 from bridle.grammar.xml import Rules
-
-
-@dataclass(frozen=True)
-class Call:
-    """Use a tool."""
-
-    tool: str
-    args: Mapping[str, JsonValue]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Finish with an answer."""
-
-    text: str
-    cites: tuple[int, ...] = ()
-    """The numbers of the calls that it stands on, where it has to name them."""
-
-
-@dataclass(frozen=True)
-class Show:
-    """Finish with what the last call came to, word for word, under a text."""
-
-    text: str
-
-    def answer(self, result: str) -> Answer:
-        """The answer that it makes of a result.
-
-        >>> Show("The file says:").answer("milk and eggs").text
-        'The file says: milk and eggs'
-        """
-        blank = "\n" if "\n" in result else " "
-        return Answer(f"{self.text.strip()}{blank}{result}".strip())
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Ask the user for what is missing."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Refuse:
-    """Do not do it, and say why."""
-
-    text: str
-
-
-Action: TypeAlias = Call | Answer | Ask
-Said: TypeAlias = Action | Show | Refuse
-"""All that can be said; what shows a result becomes an answer, what refuses ends the run."""
-Reply: TypeAlias = Literal["answer", "show", "ask", "refuse"]
-REPLIES: Sequence[Reply] = ("answer", "ask", "refuse")
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import llguidance
 
 from bridle.errors import FormatError, GrammarError
-from bridle.grammar.action import Actions, Call
+from bridle.grammar.action import Actions
 from bridle.grammar.base import Form, Grammar
 from bridle.grammar.compile import reason
 from bridle.grammar.pattern import byte_tokenizer
+from bridle.grammar.said import Call
 from bridle.grammar.schema import Json, typed
 from bridle.grammar.xml import Xml
 

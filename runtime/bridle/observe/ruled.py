@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bridle.approval import arguments
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 from bridle.journal import CallIntended, Event, Heard, Ruled, RunStarted, StepTaken, place_of
 from bridle.journal.replay import asked_about
 

@@ -17,7 +17,7 @@ from typing_extensions import Unpack
 from bridle.bounds import Ended
 from bridle.context import Context
 from bridle.errors import BridleError, SkillError
-from bridle.grammar.action import Answer, Ask, Call
+from bridle.grammar.said import Answer, Ask, Call
 from bridle.grammar.thinking import Thinking
 from bridle.how import How
 from bridle.tool import render

@@ -1,7 +1,7 @@
 """The tools come with the skill; the model picks one of them, and says what came of it."""
 
 from bridle.context import Context
-from bridle.grammar.action import Answer, Ask, Call
+from bridle.grammar.said import Answer, Ask, Call
 from bridle.tool import tool
 
 

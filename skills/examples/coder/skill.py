@@ -1,7 +1,7 @@
 """The model writes the expression, the tool works it out, the model says what it means."""
 
 from bridle.context import Context
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 
 
 async def run(context: Context) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from pydantic import BaseModel
 
 from bridle.context import Context
-from bridle.grammar.action import Call
+from bridle.grammar.said import Call
 
 MOST = 5
 
