@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -14,8 +15,8 @@ import yaml
 from bridle.brief import arguments
 from bridle.errors import BridleError
 from bridle.evals.cases import read_suite
-from bridle.grammar.action import Ask, Call
 from bridle.grammar.check import checker
+from bridle.grammar.said import Ask, Call
 from bridle.model import Model
 from bridle.prompt import Message
 from bridle.shelf import shelf
@@ -167,9 +168,31 @@ def test_a_finished_file_is_gone_on_from(recipe: Any, colt: Model, tmp_path: Pat
     words = onward.tokenizer_of(shelf("models") / "colt" / "colt.gguf")
     for text in (*recipe("make").ODD, "<|user|>What is 15% of 240?<|end|><|assistant|><thinking>"):
         assert words.encode(text, add_special_tokens=False).ids == colt.engine.vocabulary.tokenize(text, True).tolist()
-    begun, again = model.Colt(model.Shape()), model.Colt(model.Shape())
-    onward.fill(begun, shelf("models") / "colt" / "colt.gguf")
+    bundled = shelf("models") / "colt" / "colt.gguf"
+    shape = replace(model.Shape(), layers=onward.layers(bundled))
+    begun, again = model.Colt(shape), model.Colt(shape)
+    onward.fill(begun, bundled)
     words.save(str(tmp_path / "words.json"))
     export.export(begun, tmp_path / "words.json", tmp_path / "again.gguf")
     onward.fill(again, tmp_path / "again.gguf")
     assert all(one.equal(other) for one, other in zip(begun.parameters(), again.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("more", [1, 2, 5])
+def test_a_finished_file_grows(recipe: Any, tmp_path: Path, more: int) -> None:
+    """With layers put between its own it says what it said, also mixed with itself; it does not shrink."""
+    torch = pytest.importorskip("torch", reason="bridle[train] is not installed")
+    onward, model = recipe("onward"), recipe("model")
+    bundled = shelf("models") / "colt" / "colt.gguf"
+    held = onward.layers(bundled)
+    plain, grown = (model.Colt(replace(model.Shape(), layers=held + it)) for it in (0, more))
+    onward.fill(plain, bundled)
+    onward.fill(grown, bundled)
+    ids = torch.arange(8, 72).reshape(2, 32)
+    assert torch.equal(plain(ids), grown(ids))
+    torch.nn.init.ones_(grown.blocks[-1].down.weight)
+    assert not torch.equal(plain(ids), grown(ids))
+    onward.mix(grown, bundled, 0.0)
+    assert torch.equal(plain(ids), grown(ids))
+    with pytest.raises(RuntimeError, match="layers"):
+        onward.fill(model.Colt(replace(model.Shape(), layers=held - 1)), bundled)

@@ -112,7 +112,7 @@ def expand(random: Random, pattern: str) -> str:
     while True:
         chosen = _CHOICE.sub(choose, pattern)
         if chosen == pattern:
-            return " ".join(chosen.replace(" ,", ",").replace(" ?", "?").split())
+            return " ".join(chosen.replace(" ,", ",").replace(" ?", "?").replace(" .", ".").split())
         pattern = chosen
 
 

@@ -186,6 +186,8 @@ _GIVEN = {
     "choice": ("{0} {1}", "with {1} {0}", "{1} {0}", "{0} = {1}"),
 }
 _ALWAYS = ("{0} {1}", "{0}: {1}", "{0} is {1}", "with {0} {1}", "the {0} is {1}", "{0} = {1}", "use {0} {1}")
+_LOOKS = {"city": "name"}
+"""Kinds whose values look like those of another. Two values that look alike are told apart by name."""
 # fmt: on
 GROUPS = words("details options settings where about")
 """Arguments that hold others."""
@@ -264,6 +266,7 @@ def _parameters(values: Values, world: Half) -> tuple[tuple[str, str], ...]:
 def ask_for(values: Values, invention: Invention, drawn: dict[str, str], half: Half) -> str:
     """A sentence that asks for it, with slots (`slots`) for its verb, its object and each drawn value."""
     random = values.random
+    looks = [_LOOKS.get(kind, kind) for _, kind in invention.parameters]
     items: list[str] = []
     for name, kind in invention.parameters:
         if name not in drawn:
@@ -271,8 +274,9 @@ def ask_for(values: Values, invention: Invention, drawn: dict[str, str], half: H
         if kind == "flag":
             items.append(random.choice([name, name, f"make it {name}"]) if drawn[name] == "true" else f"not {name}")
             continue
+        alone = looks.count(_LOOKS.get(kind, kind)) == 1
         kind = "choice" if "|" in kind else kind
-        ways = _GIVEN.get(kind, ()) if values.chance(0.6) and kind in _GIVEN else _ALWAYS
+        ways = _GIVEN[kind] if alone and kind in _GIVEN and values.chance(0.6) else _ALWAYS
         items.append(random.choice(ways).format(name, "{" + name + "}"))
     random.shuffle(items)
     if not items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gguf.quants import dequantize
 from model import Colt
 from tokenizer import CONTROL, USER_DEFINED, at_run_time
 from tokenizers import AddedToken, Tokenizer, decoders, models
+from torch import nn
 
 
 def tokenizer_of(path: Path) -> Tokenizer:
@@ -27,11 +29,16 @@ def tokenizer_of(path: Path) -> Tokenizer:
     return tokenizer
 
 
+def layers(path: Path) -> int:
+    """How many a file has."""
+    return int(GGUFReader(path).fields["llama.block_count"].contents())
+
+
 @torch.no_grad()
 def mix(model: Colt, path: Path, share: float) -> None:
     """Mix the weights of a model with those of the file that it began with, of which `share` are its own: what the
     training between did not show is kept better so (Wortsman et al., 2022)."""
-    before = Colt(model.shape)
+    before = deepcopy(model)
     fill(before, path)
     for ours, theirs in zip(model.parameters(), before.parameters(), strict=True):
         ours.lerp_(theirs.to(ours.device), 1 - share)
@@ -41,6 +48,9 @@ def mix(model: Colt, path: Path, share: float) -> None:
 def fill(model: Colt, path: Path) -> None:
     """Give a model the weights of a file, as exactly as its bits tell them.
 
+    A model of more layers than the file is grown: the file's stand spread out among new ones that add nothing yet, so
+    that it says what the file says (stacking: Gong et al., 2019; blocks that begin as nothing: Wu et al., 2024).
+
     Raises:
         KeyError: the file is of a model with other parts.
         RuntimeError: or of another size.
@@ -48,6 +58,15 @@ def fill(model: Colt, path: Path) -> None:
     tensors = {it.name: torch.tensor(dequantize(it.data, it.tensor_type)) for it in GGUFReader(path).tensors}
     model.embedding.weight.copy_(tensors["token_embd.weight"])
     model.norm.weight.copy_(tensors["output_norm.weight"])
-    for number, block in enumerate(model.blocks):
+    held = layers(path)
+    if held > len(model.blocks):
+        raise RuntimeError(f"{path} has {held} layers, and the model that it is to fill {len(model.blocks)}")
+    numbers = {number * len(model.blocks) // held: number for number in range(held)}
+    for place, block in enumerate(model.blocks):
+        number = numbers.get(place)
+        if number is None:
+            nn.init.zeros_(block.output.weight)
+            nn.init.zeros_(block.down.weight)
+            continue
         for ours, theirs in NAMES.items():
             block.get_submodule(ours).get_parameter("weight").copy_(tensors[f"blk.{number}.{theirs}.weight"])
