@@ -21,7 +21,7 @@ $(READY): pyproject.toml
 run: $(READY)
 	@rm -rf $(SAMPLE) && mkdir -p build && cp -r tests/workspace $(SAMPLE)
 	$(BIN)/bridle run --workspace $(SAMPLE) --show-thinking "What is the sum of amount in expenses.csv?"
-	$(BIN)/bridle run --workspace $(SAMPLE) --show-thinking "Schedule team lunch for 2026-12-04 at 12:00"
+	$(BIN)/bridle run --workspace $(SAMPLE) --show-thinking "Schedule team lunch on 2026-12-04 at 12:00"
 	$(BIN)/bridle trace last
 
 test: lint types arrows unit wheel

@@ -167,7 +167,7 @@ README_TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "Convert 26.2 miles to km": ("convert_units", {"value": 26.2, "from_unit": "miles", "to_unit": "km"}),
     "Which files mention paint?": ("search_text", {"text": "paint"}),
     "Take a note: call Anna about the lease": ("add_note", {"text": "call Anna about the lease"}),
-    "Schedule team lunch for 2026-12-04 at 12:00": (
+    "Schedule team lunch on 2026-12-04 at 12:00": (
         "add_event",
         {"title": "team lunch", "date": "2026-12-04", "time": "12:00"},
     ),
