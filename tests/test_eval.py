@@ -251,7 +251,7 @@ def test_colt_is_evaluated_and_held_against_a_baseline(bridle: Any, tmp_path: Pa
     found = read_report(file)
     assert len(found.results) == len(read_suite(SUITE).cases)
     passed = {result.case for result in found.results if result.passed}
-    assert {"percent", "note", "lunch"} <= passed
+    assert {"percent", "note", "appointment"} <= passed
     assert all(result.valid for result in found.results)
     again = bridle("eval", str(SUITE), "--against", str(file), "--json")
     assert again.code == 0
