@@ -24,7 +24,6 @@ from bridle.effects import ASKED
 from bridle.errors import UsageError, describe
 from bridle.fitting import see_fits
 from bridle.grammar import form_of
-from bridle.grammar.action import Actions
 from bridle.grammar.base import Choice, Form, Text
 from bridle.grammar.finite import wordy
 from bridle.grammar.said import Action, Answer, Call, Refuse, Show
@@ -200,8 +199,7 @@ class Context(Conversation):
         """
         if by_code := isinstance(call, str):
             call = Call(call, args)
-            spelled = Actions({call.tool: {}}, self.course.settings.format, self.model.style).spell(call)
-            self._say("assistant", spelled)
+            self._say("assistant", self._spelled(call))
         self._calls += 1
         number, tool, policy = self._calls, self._tool(call.tool), self.course.settings.policy
         place, kept = f"{self.place}{number}", policy.kept_apart(tool.name)

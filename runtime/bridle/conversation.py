@@ -18,7 +18,7 @@ from bridle.errors import UsageError
 from bridle.grammar.action import Actions
 from bridle.grammar.base import Form
 from bridle.grammar.observed import observed_in
-from bridle.grammar.said import REPLIES, Answer
+from bridle.grammar.said import REPLIES, Answer, Call
 from bridle.how import How, asked, shown
 from bridle.prompt import Message, Role, sources
 from bridle.shots import Shot
@@ -124,6 +124,10 @@ class Conversation:
             sorted(self.bounds.worked(self.place)) if cites else (),
         )
         return form, offered
+
+    def _spelled(self, call: Call) -> str:
+        """A call as the model would write it."""
+        return Actions({call.tool: {}}, self.course.settings.format, self.model.style).spell(call)
 
     def _unfounded(self, answer: Answer) -> str:
         """Why the policy does not let an answer stand."""
