@@ -7,10 +7,7 @@ be stopped and taken up again.
 from __future__ import annotations
 
 import ctypes
-import os
-import shutil
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +19,6 @@ from model import Colt
 from muon import Muon, working_type
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from sessions import Kind
-from torch import Tensor
 from torch.nn import functional
 
 WEIGHTS: dict[Kind, float] = {"weighed": 6.0, "missing": 2.0}
@@ -52,7 +48,6 @@ def train(model: Colt, examples: list[Example], drill: list[Example], plan: Plan
     """Train a model from where it is, or go on from `checkpoint` if that is there."""
     _keep_memory()
     model.to(plan.device)
-    run = compiled(model)
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embedding" not in name]
     others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embedding" in name]
     muon, adam = Muon(matrices), torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
@@ -72,7 +67,7 @@ def train(model: Colt, examples: list[Example], drill: list[Example], plan: Plan
                 group["lr"] = plan.other_rate * rate
             drills = share < 0.75 and random.random() < plan.drills
             batch = collate(next(drilling) if drills else next(streams[plan.tokens[share >= 0.5]]))
-            loss = step(run, batch, plan.device)
+            loss = step(model, batch, plan.device)
             adam.step()
             muon.step()
             model.zero_grad(set_to_none=True)
@@ -89,20 +84,14 @@ def train(model: Colt, examples: list[Example], drill: list[Example], plan: Plan
     _save(checkpoint, model, muon, adam, plan.seconds)
 
 
-def compiled(model: Colt) -> Callable[[Tensor, Tensor], Tensor]:
-    """The network with its small operations made one (`torch.compile`), a third faster on a CPU after a first minute;
-    where there is no C++ compiler, the network as it is."""
-    return torch.compile(model, dynamic=True) if shutil.which(os.environ.get("CXX", "g++")) else model
-
-
-def step(run: Callable[[Tensor, Tensor], Tensor], batch: Batch, device: str) -> float:
+def step(model: Colt, batch: Batch, device: str) -> float:
     """Forward and backward over one batch; returns the loss per learned token."""
     ids = batch.ids.to(device)
     learned = torch.zeros_like(ids, dtype=torch.bool)
     learned[:, :-1] = batch.kinds.to(device)[:, 1:] != KINDS.index("context")
     kind = working_type(torch.device(device).type)
     with torch.autocast(device, torch.bfloat16, enabled=kind is torch.bfloat16):
-        scores = run(ids, learned)
+        scores = model(ids, learned)
     each = functional.cross_entropy(scores.float(), ids[:, 1:][learned[:, :-1]], reduction="none")
     weights = torch.tensor([WEIGHTS.get(kind, 1.0) for kind in KINDS], device=device)
     weights = weights[batch.kinds.to(device)[:, 1:][learned[:, :-1]]]
