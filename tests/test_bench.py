@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from bridle.evals.agents import Load, in_turn
 from bridle.evals.tasks import read_tasks
+from bridle.shelf import shelf
 
 
 def test_decoding_is_measured(bridle: Any) -> None:
@@ -138,7 +139,11 @@ def test_masks_are_measured(bridle: Any, tmp_path: Path) -> None:
     deep = '{"properties": {"a": ' * 400 + "{}" + "}}" * 400
     (folder / "right.json").write_text(f'{{"schema": {deep}}}', encoding="utf-8")
     assert "right: maximum recursion" in bridle("bench", "mask", str(folder), "--failures").out
-    for name in (str(tmp_path), "todo.txt"):
+    damaged = tmp_path / "damaged.gguf"
+    damaged.write_bytes(
+        (whole := (shelf("models") / "colt" / "colt.gguf").read_bytes())[:8] + b"\xff" * 600 + whole[608:]
+    )
+    for name in (str(tmp_path), "todo.txt", str(damaged)):
         told = [bridle("bench", *way, "-m", name).err for way in (("decode",), ("mask", str(folder)))]
         assert told[0] == told[1] != ""
 

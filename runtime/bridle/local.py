@@ -20,10 +20,12 @@ import platformdirs
 
 from bridle.card import Card, card_for, cards
 from bridle.engine.archive import Archive
+from bridle.engine.gguf import load_model, read_vocabulary
 from bridle.engine.llama import LlamaBackend, LlamaSettings
 from bridle.engine.probe import probe
 from bridle.engine.scheduler import QUEUE
 from bridle.engine.thread import EngineThread
+from bridle.engine.vocabulary import Vocabulary
 from bridle.errors import UsageError
 from bridle.model import Model
 from bridle.settings import FlashAttention, KvType
@@ -80,9 +82,8 @@ def open_model(
     """
     if is_remote(model):
         raise UsageError(f"{model} is behind a server", hint="open it with bridle.open_remote")
-    path, cache = find_model(model), cache or platformdirs.user_cache_path("bridle")
-    if shelf("models") not in path.resolve().parents:
-        probe(path, cache)
+    cache = cache or platformdirs.user_cache_path("bridle")
+    path = _sound(model, cache)
     card = card_for(path, {})
     wanted = LlamaSettings(
         context=context or card.context,
@@ -102,6 +103,25 @@ def open_model(
     if fallback is None and card.fallback:
         fallback = partial(_open_fallback, card, path, cache, device, threads)
     return Model(engine, card, fallback)
+
+
+def open_vocabulary(model: str | Path = "colt") -> Vocabulary:
+    """The vocabulary of a model, of which no weights are loaded, and none need be there.
+
+    Raises:
+        UsageError: there is no such model.
+        ModelError: the file is no GGUF, is damaged, or has no vocabulary to generate with.
+    """
+    path = _sound(model, platformdirs.user_cache_path("bridle"), vocabulary_only=True)
+    return read_vocabulary(load_model(path, vocabulary_only=True))
+
+
+def _sound(model: str | Path, cache: Path, *, vocabulary_only: bool = False) -> Path:
+    """The file of a model, of which another process has seen that it can be loaded; those that come with Bridle can."""
+    path = find_model(model)
+    if shelf("models") not in path.resolve().parents:
+        probe(path, cache, vocabulary_only=vocabulary_only)
+    return path
 
 
 def _open_fallback(card: Card, path: Path, cache: Path, device: str, threads: int) -> Model:

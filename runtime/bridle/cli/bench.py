@@ -188,16 +188,12 @@ def mask(
     from rich.progress import track
     from rich.table import Table
 
-    from bridle.engine.gguf import load_model, read_vocabulary
-    from bridle.engine.probe import check_format
     from bridle.evals import mask as benchmark
-    from bridle.local import find_model
+    from bridle.local import open_vocabulary
 
     ready(plot)
-    path = find_model(model or settings().model)
     cases = benchmark.read_cases(folder, limit)
-    check_format(path)
-    vocabulary = read_vocabulary(load_model(path, vocabulary_only=True))
+    vocabulary = open_vocabulary(model or settings().model)
     rounds = track(cases, "measuring", console=stderr(), transient=True, disable=as_json)
     found = benchmark.measure(rounds, vocabulary)
     result = found.as_json()

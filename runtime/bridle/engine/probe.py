@@ -20,23 +20,25 @@ PATIENCE = 600.0
 """Seconds a child may take."""
 
 
-def probe(path: Path, cache: Path) -> None:
+def probe(path: Path, cache: Path, *, vocabulary_only: bool = False) -> None:
     """Make sure that a file is a model that can be loaded.
 
     Args:
         path: the file.
         cache: a folder for verdicts; made if it is missing.
+        vocabulary_only: one without weights will do.
 
     Raises:
         ModelError: it is missing, not a GGUF, damaged, or holds no weights.
     """
-    check_format(path)
+    _check_format(path)
     status = path.stat()
-    sign = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
+    part = "\nvocabulary" if vocabulary_only else ""
+    sign = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}{part}"
     verdict = cache / "probes" / hashlib.sha256(sign.encode()).hexdigest()[:24]
     if verdict.is_file():
         return
-    reason = _ask_child(path)
+    reason = _ask_child(path, vocabulary_only)
     if reason:
         raise ModelError(f"{path} cannot be loaded: {reason}", hint="check that the file is complete, or pull it again")
     try:
@@ -46,7 +48,7 @@ def probe(path: Path, cache: Path) -> None:
         pass
 
 
-def check_format(path: Path) -> None:
+def _check_format(path: Path) -> None:
     """Make sure that there is a file, and that it says it is a GGUF.
 
     Raises:
@@ -63,9 +65,10 @@ def check_format(path: Path) -> None:
         raise ModelError(f"{path} is not a GGUF file", hint="Bridle runs models in GGUF format")
 
 
-def _ask_child(path: Path) -> str:
+def _ask_child(path: Path, vocabulary_only: bool) -> str:
     """Why a file cannot be loaded; empty if it can."""
-    command = [sys.executable, "-m", "bridle.engine.probe", str(path)]
+    part = ["vocabulary"] if vocabulary_only else []
+    command = [sys.executable, "-m", "bridle.engine.probe", str(path), *part]
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
@@ -81,10 +84,15 @@ def _ask_child(path: Path) -> str:
 
 def _main() -> None:
     """The child: load, and print a verdict."""
+    from bridle.engine.gguf import load_model, read_vocabulary
     from bridle.engine.llama import LlamaBackend, LlamaSettings
 
+    path, *part = sys.argv[1:]
     try:
-        LlamaBackend(Path(sys.argv[1]), LlamaSettings(context=64, slots=1, device="cpu")).close()
+        if part:
+            read_vocabulary(load_model(Path(path), vocabulary_only=True))
+        else:
+            LlamaBackend(Path(path), LlamaSettings(context=64, slots=1, device="cpu")).close()
         reason = ""
     except ModelError as error:
         reason = error.message.partition("cannot be loaded: ")[2] or error.message
