@@ -341,7 +341,7 @@ def test_models_that_keep_one_state_are_right(kind: str, tmp_path: Path) -> None
         with start() as engine:
             wanted.append(ask(engine, prompt).ids)
     for _ in range(2):
-        with start(Archive(tmp_path / "states", least=50)) as engine:
+        with start(Archive(tmp_path, "states", least=50)) as engine:
             found = [ask(engine, prompt) for prompt in prompts]
         assert [generation.ids for generation in found] == wanted
     assert found[0].usage.reused == 100, "what the first start has read"

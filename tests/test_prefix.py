@@ -149,7 +149,7 @@ def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Pa
     shared = list(range(9, 90)) * 3
 
     def start(last: int) -> tuple[Generation, int]:
-        archive = Archive(tmp_path / "states")
+        archive = Archive(tmp_path, "states")
         backend = ScriptedBackend(laws.random_script(words.size), words, rewinds=rewinds)
         scheduler = Scheduler(backend, archive=archive)
         sequence = Running(Request([*shared, 100, last], 8, stable=len(shared), drafts=False), words)
@@ -174,20 +174,20 @@ def test_what_prompts_begin_with_is_kept_on_disk(words: Vocabulary, tmp_path: Pa
 
 
 def test_a_state_of_another_prompt_is_not_trusted(tmp_path: Path) -> None:
-    archive = Archive(tmp_path, least=2)
+    archive = Archive(tmp_path, "states", least=2)
     ours, theirs = np.array([9, 10, 11], np.int32), np.array([9, 10, 12], np.int32)
     archive.save(ours, bytearray(b"ours"))
     archive.close()
-    (state,) = tmp_path.iterdir()
+    (state,) = (tmp_path / "states").iterdir()
     archive.save(theirs, bytearray(b"theirs"))
     archive.close()
-    (other,) = set(tmp_path.iterdir()) - {state}
+    (other,) = set((tmp_path / "states").iterdir()) - {state}
     other.write_bytes(state.read_bytes())
-    again = Archive(tmp_path, least=2)
+    again = Archive(tmp_path, "states", least=2)
     assert again.load(ours) == b"ours"
     assert again.load(theirs) is None
     assert again.wants(theirs)
-    assert list(tmp_path.iterdir()) == [state]
+    assert list((tmp_path / "states").iterdir()) == [state]
     again.save(theirs, bytearray())
     again.close()
     assert again.load(theirs) is None, "nothing is no state"
@@ -199,12 +199,12 @@ def test_a_state_that_cannot_be_restored_is_written_anew(words: Vocabulary, tmp_
             return b"!" not in state and super().restore(slot, state)
 
     shared = list(range(9, 90)) * 3
-    archive = Archive(tmp_path)
+    archive = Archive(tmp_path, "states")
     archive.save(np.array(shared, np.int32), bytearray(b"!"))
     archive.close()
 
     def start() -> int:
-        archive = Archive(tmp_path)
+        archive = Archive(tmp_path, "states")
         backend = Refusing(laws.random_script(words.size), words)
         with EngineThread(backend, archive=archive) as engine:
             return asyncio.run(engine.generate(Request([*shared, 100], 4, stable=len(shared)))).usage.reused
@@ -213,17 +213,18 @@ def test_a_state_that_cannot_be_restored_is_written_anew(words: Vocabulary, tmp_
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
-    (tmp_path / f"abc.{2**22 + 1}").write_bytes(b"half a st")
-    (tmp_path / f"abc.{os.getppid()}").write_bytes(b"half a state")
-    archive = Archive(tmp_path, least=2)
+    (tmp_path / "states").mkdir()
+    (tmp_path / "states" / f"abc.{2**22 + 1}").write_bytes(b"half a st")
+    (tmp_path / "states" / f"abc.{os.getppid()}").write_bytes(b"half a state")
+    archive = Archive(tmp_path, "states", least=2)
     archive.save(np.array([9, 10], np.int32), bytearray(b"state"))
     archive.close()
-    left = sorted(path.suffix for path in tmp_path.iterdir())
+    left = sorted(path.suffix for path in (tmp_path / "states").iterdir())
     assert left == sorted([f".{os.getppid()}", ".state"])
 
 
 def test_the_archive_stays_small_and_survives_a_full_disk(tmp_path: Path) -> None:
-    archive = Archive(tmp_path / "states", limit=10_000, least=2)
+    archive = Archive(tmp_path, "states", limit=10_000, least=2)
     prompts = [np.array([number, 1, 2], np.int32) for number in range(8)]
     for prompt in prompts:
         assert archive.wants(prompt)
@@ -233,7 +234,22 @@ def test_the_archive_stays_small_and_survives_a_full_disk(tmp_path: Path) -> Non
     assert archive.load(prompts[-1]) == bytes(3_000)
     assert archive.load(prompts[0]) is None
     (tmp_path / "file").write_text("no folder")
-    blocked = Archive(tmp_path / "file", least=2)
+    blocked = Archive(tmp_path, "file", least=2)
     blocked.save(prompts[0], bytearray(b"state"))
     blocked.close()
     assert blocked.load(prompts[0]) is None
+
+
+def test_what_models_long_gone_have_read_makes_room(tmp_path: Path) -> None:
+    prompt = np.array([9, 10, 11], np.int32)
+    for days, model in enumerate(("now", "yesterday", "before")):
+        archive = Archive(tmp_path, model, limit=10_000, least=2)
+        archive.save(prompt, bytearray(3_000))
+        archive.close()
+        (state,) = (tmp_path / model).iterdir()
+        os.utime(state, (0, 1_700_000_000 - 86_400 * days))
+    archive = Archive(tmp_path, "new", limit=10_000, least=2)
+    archive.save(prompt, bytearray(3_000))
+    archive.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "now", "yesterday"]
+    assert Archive(tmp_path, "now", least=2).load(prompt) == bytes(3_000)

@@ -98,7 +98,7 @@ def open_model(
     backend = LlamaBackend(path, wanted, on_progress)
     card = card_for(path, backend.metadata)
     backend.vocabulary = backend.vocabulary.ending_with(card.prompt.ends)
-    archive = Archive(cache / "prompts" / backend.identity) if keep_prompts else None
+    archive = Archive(cache / "prompts", backend.identity) if keep_prompts else None
     engine = EngineThread(backend, archive=archive, deterministic=deterministic, queue=queue)
     if fallback is None and card.fallback:
         fallback = partial(_open_fallback, card, path, cache, device, threads)

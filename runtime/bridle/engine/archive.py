@@ -2,8 +2,8 @@
 
 A state is found by the tokens it stands for, in a folder that belongs to one model, one layout of its memory and one
 version of llama.cpp. Each file begins with the SHA-256 of those tokens and the state, since llama.cpp trusts what it is
-given. The least recently used go when the folder grows too large. Writing is done by a thread of its own; a disk that
-is full costs a slower start, nothing else.
+given. When all folders together grow too large, the least recently used states go, whosever they are. Writing is done
+by a thread of its own; a disk that is full costs a slower start, nothing else.
 """
 
 from __future__ import annotations
@@ -17,17 +17,24 @@ from pathlib import Path
 from bridle.engine.base import Tokens
 
 LIMIT = 2 * 1024**3
-"""Bytes that a folder may hold."""
+"""Bytes that all models' states may take."""
 LEAST = 128
 """Tokens that are worth keeping."""
 
 
 class Archive:
-    """States of one model, in a folder of their own, made when the first is kept."""
+    """States of one model, in a folder of their own, made when the first is kept.
 
-    def __init__(self, folder: Path, *, limit: int = LIMIT, least: int = LEAST) -> None:
+    Args:
+        home: where the folders of all models are.
+        model: the name of this one's.
+        limit: bytes that all of them may hold.
+        least: tokens that are worth keeping.
+    """
+
+    def __init__(self, home: Path, model: str, *, limit: int = LIMIT, least: int = LEAST) -> None:
         self.least = least
-        self._folder = folder
+        self._home, self._folder = home, home / model
         self._limit = limit
         self._seen: set[Path] = set()
         self._writers: list[threading.Thread] = []
@@ -87,15 +94,17 @@ class Archive:
                 temporary.unlink(missing_ok=True)
 
     def _prune(self) -> None:
-        for path in self._folder.iterdir():
+        for path in self._home.glob("*/*"):
             if path.suffix[1:].isdecimal() and not _lives(int(path.suffix[1:])):
                 path.unlink(missing_ok=True)  # a writer was killed
-        files = sorted(self._folder.glob("*.state"), key=lambda path: path.stat().st_mtime, reverse=True)
+        files = sorted(self._home.glob("*/*.state"), key=lambda path: path.stat().st_mtime, reverse=True)
         room = self._limit
         for number, path in enumerate(files):
             room -= path.stat().st_size
             if room < 0 and number:
                 path.unlink(missing_ok=True)
+                with suppress(OSError):  # others are in it
+                    path.parent.rmdir()
 
 
 def _digest(tokens: Tokens, state: bytearray) -> bytes:
