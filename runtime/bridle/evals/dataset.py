@@ -12,40 +12,44 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
-from bridle.evals.trajectory import Exact, Trajectory, is_call
+from bridle.evals.trajectory import Exact, Trajectory, Turn
 from bridle.journal import Status, is_reading
 from bridle.journal.chain import canonical_json
 
 Layout: TypeAlias = Literal["chat", "atif", "tokens"]
 Example: TypeAlias = dict[str, JsonValue]
-Arguments: TypeAlias = Callable[[Mapping[str, JsonValue]], dict[str, JsonValue]]
 Redact: TypeAlias = Callable[[str], str]
 """Takes secrets out of a text."""
 
 HIDDEN = "[secret]"
+_NUMBERS = ("tokens", "loss_mask")
+"""What of an example is long, and no text."""
 _SECRETS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
-    r"|\b(?:sk|pk|rk|ghp|gho|ghs|glpat|xox[abpr]|hf|AKIA|ASIA|AIza)[-_]?[A-Za-z0-9_-]{16,}\b"
+    r"|\b(?:(?:sk|pk|rk|hf|npm|gh[oprsu]|github_pat|glpat|xox[abprs])[-_]|AKIA|ASIA|AIza)[A-Za-z0-9_-]{16,}\b"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
-    r"|(?i:\bbearer )[A-Za-z0-9._~+/=-]{12,}"
-    r"|(?i:(?<=password[=:])|(?<=passwd[=:])|(?<=secret[=:])|(?<=token[=:])|(?<=api_key[=:]))\s*\S{6,}",
+    r"|(?i:(\bbearer ))[A-Za-z0-9._~+/=-]{12,}"
+    r"|(://)[^\s/:@]+:[^\s/@]+(?=@)"
+    r"|(?i:((?<![a-z0-9])(?:password|passwd|passphrase|secret|token|(?:api|access)[_-]?key)"
+    r"\\?[\"']?\s*[=:]\s*\\?[\"']?))[^\s\"'\\,;}\]]{6,}",
     re.DOTALL,
 )
+"""What a secret looks like; what stands before it and is none is in a group."""
 
 
 def redact(text: str) -> str:
     """Take out what looks like a secret: private keys, keys of well-known services, bearer tokens, passwords.
 
-    >>> redact("use sk-proj-abcdefghijklmnop1234 and password: hunter22")
-    'use [secret] and password:[secret]'
+    >>> redact('use sk-proj-abcdefghijklmnop1234 and {"password": "hunter22"}')
+    'use [secret] and {"password": "[secret]"}'
     """
-    return _SECRETS.sub(HIDDEN, text)
+    return _SECRETS.sub(lambda found: "".join(filter(None, found.groups())) + HIDDEN, text)
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,8 @@ class Wanted:
     negatives: bool = True
     """Also failed runs and refused outputs."""
 
-    def why_not(self, run: Trajectory) -> str:
-        """Why a run is not wanted; empty if it is."""
+    def why_not(self, run: Trajectory, models: Collection[str]) -> str:
+        """Why a run is not wanted, of whose models one has to be the wanted one; empty if it is."""
         judged, started = run.judged, run.started
         if self.status is not None and run.status is not self.status:
             return "another outcome"
@@ -76,7 +80,7 @@ class Wanted:
             return "another tag"
         if self.suite and not (judged and judged.suite == self.suite):
             return "another suite"
-        if (self.model and started.model != self.model) or (self.skill and started.skill != self.skill):
+        if (self.model and self.model not in models) or (self.skill and started.skill != self.skill):
             return "another model or skill"
         if self.keeps_rules and judged and judged.checks.get("rules"):
             return "a rule broken"
@@ -98,7 +102,9 @@ class Export:
         """Examples, each with the family that it belongs to."""
         seen = set[str]()
         for run in runs:
-            if why := self.wanted.why_not(run):
+            exact = self.layout == "tokens"
+            models = {_written_by(run, it) for it in run.steps} if exact else {run.started.model}
+            if why := self.wanted.why_not(run, models):
                 self.left_out[why] += 1
                 continue
             for example, taught in self._of(run):
@@ -124,12 +130,18 @@ class Export:
         for step in run.steps:
             if not step.prompt_tokens:
                 self.left_out["no tokens, it was written by a server"] += 1
-            elif step.taken.error and not self.wanted.negatives:
+            elif self.wanted.model not in ("", _written_by(run, step)):
+                self.left_out["another model or skill"] += 1
+            elif not step.accepted and not self.wanted.negatives:
                 self.left_out["refused"] += 1
             elif self.redact(said := step.prompt_text + step.taken.thinking + step.taken.text) != said:
                 self.left_out["a secret, which tokens cannot be without"] += 1
             else:
-                yield (made := tokens(run, step)), _taught(made)
+                made = tokens(run, step)
+                yield (
+                    {**made, **self._clean({key: it for key, it in made.items() if key not in _NUMBERS})},
+                    _taught(made),
+                )
 
     def _clean(self, example: Example) -> Example:
         return {key: self._without_secrets(value) for key, value in example.items()}
@@ -140,10 +152,20 @@ class Export:
                 return self.redact(value)
             case list():
                 return [self._without_secrets(item) for item in value]
+            case {"name": name, "arguments": str(arguments)}:
+                told = json.dumps(self._without_secrets(json.loads(arguments)), ensure_ascii=False)
+                return {"name": name, "arguments": told}
             case dict():
-                return {key: self._without_secrets(item) for key, item in value.items()}
+                return {key: self._named(key, item) for key, item in value.items()}
             case _:
                 return value
+
+    def _named(self, name: str, value: JsonValue) -> JsonValue:
+        """A value without secrets; one that only its name gives away is none of it."""
+        clean = self._without_secrets(value)
+        if isinstance(clean, str) and not self.redact(f"{name}: {value}").endswith(clean):
+            return HIDDEN
+        return clean
 
 
 def chat(run: Trajectory) -> Example:
@@ -166,6 +188,7 @@ def tokens(run: Trajectory, step: Exact) -> Example:
     mask: list[JsonValue] = [*[0] * len(step.prompt_tokens), *(int(letter == "s") for letter in taken.forced)]
     return {
         **_about(run),
+        "model": _written_by(run, step),
         "step": step.number,
         "path": taken.path,
         "label": step.accepted and run.succeeded,
@@ -181,26 +204,20 @@ def atif(run: Trajectory, *, exact: bool = True) -> Example:
     started = run.started
     steps: list[dict[str, JsonValue]] = []
     earlier = run.earlier.messages() if run.earlier else []
-    own = run.messages()[len(earlier) :]
     for message in earlier:
         if message["role"] in ("user", "assistant"):
             source = "user" if message["role"] == "user" else "agent"
             steps.append({"source": source, "message": message["content"], "is_copied_context": True})
     steps.append({"source": "user", "message": started.task})
-    results = {str(it["tool_call_id"]): it["content"] for it in own if it["role"] == "tool"}
-    due = list(results)
-    for step in run.steps:
-        taken = step.taken
-        if not step.accepted or is_reading(taken.path):
-            continue
-        call = due.pop(0) if due and is_call(taken.value) else ""
-        steps.append(_atif_step(step, run.assistant(taken, call, step.number), run.arguments, call, results))
-        if exact:
-            cast("Example", steps[-1]["metrics"]).update(
-                prompt_token_ids=list(step.prompt_tokens),
-                completion_token_ids=list(taken.output_tokens),
-                extra={"forced": taken.forced},
-            )
+    taken = {step.number: step for step in run.steps}
+    results = {
+        str(it.message["tool_call_id"]): it.message["content"] for it in run.turns if it.message["role"] == "tool"
+    }
+    for turn in run.turns:
+        if turn.message["role"] == "user":
+            steps.append({"timestamp": turn.event.at, "source": "user", "message": turn.message["content"]})
+        elif turn.message["role"] == "assistant":
+            steps.append(_atif_step(turn, taken.get(turn.event.number), results, exact=exact))
     for number, it in enumerate(steps, 1):
         it["step_id"] = number
     made = [step.taken.tokens for step in run.steps]
@@ -224,29 +241,45 @@ def atif(run: Trajectory, *, exact: bool = True) -> Example:
     }
 
 
-def _atif_step(
-    step: Exact, said: Mapping[str, JsonValue], args: Arguments, call: str, results: Mapping[str, JsonValue]
-) -> Example:
-    taken = step.taken
-    found: Example = {"timestamp": step.at, "source": "agent", "message": said["content"], "model_name": taken.model}
-    if taken.thinking:
-        found["reasoning_content"] = taken.thinking
-    if call and isinstance(taken.value, Mapping):
+def _atif_step(turn: Turn, step: Exact | None, results: Mapping[str, JsonValue], *, exact: bool) -> Example:
+    """A message of the assistant's, with what came of its calls, and the figures of the step that it came of."""
+    said = turn.message
+    found: Example = {"timestamp": turn.event.at, "source": "agent", "message": said["content"]}
+    if thought := said.get("reasoning_content"):
+        found["reasoning_content"] = thought
+    if calls := cast("list[Example]", said.get("tool_calls", [])):
+        functions = [(str(it["id"]), cast("Mapping[str, str]", it["function"])) for it in calls]
         found["tool_calls"] = [
-            {"tool_call_id": call, "function_name": taken.value["tool"], "arguments": args(taken.value)}
+            {"tool_call_id": key, "function_name": it["name"], "arguments": json.loads(it["arguments"])}
+            for key, it in functions
         ]
-        found["observation"] = {"results": [{"source_call_id": call, "content": results[call]}]}
-    found["metrics"] = {
-        "prompt_tokens": taken.tokens.prompt,
-        "completion_tokens": taken.tokens.sampled + taken.tokens.forced,
-        "cached_tokens": taken.tokens.reused,
-    }
+        came: list[JsonValue] = [{"source_call_id": key, "content": results[key]} for key, _ in functions]
+        found["observation"] = {"results": came}
+    if step is not None:
+        taken = step.taken
+        metrics: Example = {
+            "prompt_tokens": taken.tokens.prompt,
+            "completion_tokens": taken.tokens.sampled + taken.tokens.forced,
+            "cached_tokens": taken.tokens.reused,
+        }
+        if exact:
+            metrics |= {
+                "prompt_token_ids": list(step.prompt_tokens),
+                "completion_token_ids": list(taken.output_tokens),
+                "extra": {"forced": taken.forced},
+            }
+        found |= {"model_name": taken.model, "metrics": metrics}
     return found
 
 
 def is_held_out(family: str, share: float) -> bool:
     """Whether examples of a family belong to the part held out: by the family's name alone, so that it stays there."""
     return int.from_bytes(hashlib.sha256(family.encode()).digest()[:8]) / 2**64 < share
+
+
+def _written_by(run: Trajectory, step: Exact) -> str:
+    """The model that was asked; older journals name only the run's."""
+    return step.taken.model or run.started.model
 
 
 def _about(run: Trajectory) -> Example:

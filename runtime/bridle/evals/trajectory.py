@@ -6,6 +6,7 @@ begins with that one's conversation.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from bridle.journal import (
     Event,
     Heard,
     Journal,
+    Ruled,
     RunEnded,
     RunJudged,
     RunStarted,
@@ -31,7 +33,9 @@ from bridle.journal import (
     place_of,
     prompts,
 )
+from bridle.journal.replay import asked_about
 from bridle.shown import shown_instead
+from bridle.tool import FAILED
 
 DEPTH = 100
 """Runs that one run may continue, one after the other."""
@@ -55,12 +59,22 @@ class Exact:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One message of a conversation, and the event that it came of."""
+
+    event: Event
+    message: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """One run, and the runs before it that it continues."""
 
     run: str
     events: Sequence[Event] = field(repr=False)
     earlier: Trajectory | None = None
+    original: Trajectory | None = None
+    """The run that it is a copy of, up to a place."""
 
     @cached_property
     def started(self) -> RunStarted:
@@ -98,8 +112,13 @@ class Trajectory:
 
     @property
     def family(self) -> str:
-        """Runs alike: the family of the case, or the task itself."""
-        return self.judged.family if self.judged else " ".join(self.started.task.casefold().split())
+        """Runs alike: those of one family of cases, or of one task, of which this is a digest; and all that continue
+        or copy one of them, since they have its words."""
+        if (root := self.earlier or (None if self.judged else self.original)) is not None:
+            return root.family
+        if self.judged:
+            return self.judged.family
+        return hashlib.sha256(" ".join(self.started.task.casefold().split()).encode()).hexdigest()[:16]
 
     @cached_property
     def steps(self) -> list[Exact]:
@@ -115,19 +134,22 @@ class Trajectory:
         """The conversation as chat messages with tool calls; `until`: only what was said before that event."""
         found = self.earlier.messages() if self.earlier else []
         found.append({"role": "user", "content": self.started.task})
-        found += list(self._said(until))
+        found += [turn.message for turn in self.turns if until is None or turn.event.number < until]
         return found
 
-    def assistant(self, taken: StepTaken, call: str, number: int) -> dict[str, JsonValue]:
+    @cached_property
+    def turns(self) -> list[Turn]:
+        """What the model, the tools and people said, after the task. Of a vote it is the taking that counted; a call
+        that a skill made by itself is a message of the assistant that came of no step."""
+        return list(self._turns())
+
+    def _assistant(self, taken: StepTaken, call: str, number: int) -> dict[str, JsonValue]:
         """What the model said in a step, as a message; `call` names the call that came of it, if one did, `number` the
         step's event."""
         message: dict[str, JsonValue] = {"role": "assistant", "content": taken.text}
         value = taken.value
         if call and isinstance(value, Mapping):
-            arguments = json.dumps(self.arguments(value), ensure_ascii=False)
-            function: dict[str, JsonValue] = {"name": str(value["tool"]), "arguments": arguments}
-            message["content"] = ""
-            message["tool_calls"] = [{"id": call, "type": "function", "function": function}]
+            message = self._calling(call, value)
         elif isinstance(value, Mapping) and isinstance(lead := value.get("show"), str) and len(value) == 1:
             message["content"] = Show(lead).answer(self._result(taken.path, number)).text
         elif isinstance(value, Mapping):
@@ -166,24 +188,90 @@ class Trajectory:
                     pass
         return ""
 
-    def _said(self, until: int | None) -> Iterator[dict[str, JsonValue]]:
-        calls = {it.body.key: it.body for it in self.events if isinstance(it.body, CallIntended)}
-        due: list[str] = list(calls)
+    def _calling(self, key: str, call: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        arguments = json.dumps(self.arguments(call), ensure_ascii=False)
+        function: dict[str, JsonValue] = {"name": str(call["tool"]), "arguments": arguments}
+        return {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": key, "type": "function", "function": function}],
+        }
+
+    def _turns(self) -> Iterator[Turn]:
+        calls, outvoted = self._calls(), self._outvoted()
+        due = {it.body.key for it in self.events if isinstance(it.body, CallAnswered)}
+        by_model = set(calls.values())
         for event in self.events:
-            if until is not None and event.number >= until:
-                return
             match event.body:
-                case StepTaken() as taken if not is_used(taken) or is_reading(taken.path):
-                    pass
-                case StepTaken() as taken:
-                    yield self.assistant(taken, due.pop(0) if due and is_call(taken.value) else "", event.number)
-                case CallAnswered(key=key, text=text):
-                    shown = self._shown.get(key, text)
-                    yield {"role": "tool", "tool_call_id": key, "name": calls[key].tool, "content": shown}
-                case Heard(text=text):
-                    yield {"role": "user", "content": text}
+                case StepTaken() as taken if is_used(taken) and not is_reading(taken.path):
+                    if event.number not in outvoted:
+                        yield Turn(event, self._assistant(taken, calls.get(event.number, ""), event.number))
+                case CallIntended(key=key, tool=tool, args=args) if key in due - by_model:
+                    by_model.add(key)  # one that was begun twice is told once
+                    yield Turn(event, self._calling(key, {"tool": tool, "args": args}))
+                case CallAnswered(key=key, tool=tool, text=text) if key in due:
+                    due.remove(key)
+                    yield Turn(event, _came(key, tool, self._shown.get(key, text)))
+                case Ruled(path=path, verdicts=verdicts) if (key := self._refused(path)) in by_model:
+                    [(tool, why)] = verdicts.items()
+                    yield Turn(event, _came(key, tool, f"{FAILED}{why}"))
+                case Heard(path=path, text=text) if not asked_about(path):
+                    yield Turn(event, {"role": "user", "content": text})
                 case _:
                     pass
+
+    def _calls(self) -> dict[int, str]:
+        """The call that came of a step, by the step's event: the next in its branch that is as it was said, or as a
+        person changed it, or that was refused."""
+        answered = {it.body.key for it in self.events if isinstance(it.body, CallAnswered)}
+        asked = {asked_about(it.body.path) for it in self.events if isinstance(it.body, Heard)}
+        due: dict[str, tuple[int, Mapping[str, JsonValue]]] = {}
+        found: dict[int, str] = {}
+        for event in self.events:
+            match event.body:
+                case StepTaken(path=path, value=value) as taken if is_used(taken) and is_call(value):
+                    due[_branch(path)] = event.number, cast("Mapping[str, JsonValue]", value)
+                case CallIntended(key=key, tool=tool, args=args) if key in answered:
+                    place = place_of(key)
+                    number, said = due.get(_branch(place), (0, {}))
+                    if said.get("tool") == tool and (said.get("args") == args or place in asked):
+                        found[number] = key
+                        del due[_branch(place)]
+                case Ruled(path=path, verdicts=verdicts) if key := self._refused(path):
+                    number, said = due.get(_branch(place_of(key)), (0, {}))
+                    if said.get("tool") in verdicts:
+                        found[number] = key
+                        del due[_branch(place_of(key))]
+                case _:
+                    pass
+        return found
+
+    def _refused(self, path: str) -> str:
+        """The key that a call would have had, of what was ruled of it; empty for any other ruling."""
+        return f"{self.run}/{path.removeprefix('call ')}" if path.startswith("call ") else ""
+
+    def _outvoted(self) -> set[int]:
+        """The events of the takings of votes that did not count: all but the likeliest of those that most agree with,
+        which stand in that order."""
+        votes: dict[str, dict[str, list[int]]] = {}
+        for event in self.events:
+            taken = event.body
+            if isinstance(taken, StepTaken) and is_used(taken) and taken.path.rpartition("/")[2].startswith("vote#"):
+                values = votes.setdefault(taken.path.rpartition(".")[0], {})
+                values.setdefault(json.dumps(taken.value, sort_keys=True), []).append(event.number)
+        lost = set[int]()
+        for values in votes.values():
+            won = max(values.values(), key=len)[0]
+            lost |= {number for numbers in values.values() for number in numbers} - {won}
+        return lost
+
+
+def _branch(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _came(key: str, tool: str, text: str) -> dict[str, JsonValue]:
+    return {"role": "tool", "tool_call_id": key, "name": tool, "content": text}
 
 
 def is_used(taken: StepTaken) -> bool:
@@ -202,8 +290,9 @@ def read_trajectory(journal: Journal, run: str, depth: int = DEPTH) -> Trajector
     Raises:
         JournalError: it cannot be read, or has no beginning.
     """
-    found = Trajectory(run, journal.events(run))
-    parent = found.started.parent
-    if parent is None or depth == 0:
-        return found
-    return Trajectory(run, found.events, read_trajectory(journal, parent, depth - 1))
+    events = journal.events(run)
+    started = beginning(run, events)
+    parent, forked = started.parent, started.forked.partition(" ")[0]
+    original = read_trajectory(journal, forked, 0) if forked and forked in journal.names() and depth else None
+    earlier = read_trajectory(journal, parent, depth - 1) if parent is not None and depth else None
+    return Trajectory(run, events, earlier, original)
