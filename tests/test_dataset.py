@@ -404,3 +404,10 @@ def test_the_journal_is_exported(bridle: Any, tmp_path: Path) -> None:
     Path("cleaner.py").write_text("def clean(text): return text.replace('12', '##')\n", encoding="utf-8")
     bridle("dataset", "export", "-o", str(file), "--redact", "cleaner:clean")
     assert "12 * 12" not in file.read_text(encoding="utf-8")
+    Path("dirty.py").write_text("def clean(text): raise KeyError(text)\nname = 'x'\n", encoding="utf-8")
+    whole = file.read_text(encoding="utf-8")
+    for way in (("--redact", "dirty:clean"), ("--redact", "dirty:name"), ("-o", str(tmp_path / "no" / "x.jsonl"))):
+        assert bridle("dataset", "export", "-o", str(file), *way).code == 2
+    assert bridle("dataset", "export", "-o", ".").code == 2
+    assert file.read_text(encoding="utf-8") == whole
+    assert not list(tmp_path.glob("*.part"))

@@ -17,7 +17,7 @@ import yaml
 
 from bridle.errors import UsageError
 from bridle.evals.cases import Said, read_suite
-from bridle.evals.report import Report, Result, by_tag, compare, read_report, row
+from bridle.evals.report import Report, Result, by_tag, check_comparable, compare, read_report, row, unlike
 from bridle.evals.score import differs
 from bridle.evals.scripted import scripted_model
 from bridle.evals.suite import evaluate, variants
@@ -121,6 +121,20 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "an unknown tool": ([{"request": "x", "tools": ["fly"], "expect": {}}], "no tool is called fly"),
     "two of one name": ([{"request": "x", "name": "a", "expect": {}}] * 2, "2 cases"),
     "a text": ("x", "is no case"),
+    "a blank request": ([{"request": " ", "name": "n", "expect": {}}], "n: its request is blank"),
+    "a file outside": ([{"request": "x", "files": {"../a": ""}, "expect": {}}], "'../a' is not in the workspace"),
+    "a file in a file": (
+        [{"request": "x", "files": {"a": "", "a/b": ""}, "expect": {}}],
+        "its file 'a' cannot hold 'a/b'",
+    ),
+    "an unknown skill": ([{"request": "x", "name": "n", "skill": "reakt", "expect": {}}], "n: there is no skill"),
+    "no expression": ([{"request": "x", "expect": {"answer": {"matches": "("}}}], "answer.matches: .*no regular"),
+    "an offer of a tool's name": (
+        [{"request": "x", "tools": ["add_note"], "offers": [{"name": "add_note"}], "expect": {}}],
+        "2 of its tools are called add_note",
+    ),
+    "a call of nothing": ([{"request": "x", "expect": {"calls": [{"tool": "fly"}]}}], "expects a call of fly"),
+    "nothing to forbid": ([{"request": "x", "expect": {"never": ["draft_emial"]}}], "forbids draft_emial"),
     "no schema": (
         [{"request": "x", "offers": [{"name": "a", "parameters": {"type": "strin"}}], "expect": {}}],
         "the parameters of a are not a valid JSON Schema, at type",
@@ -133,6 +147,32 @@ def test_a_broken_suite_says_where(name: str, tmp_path: Path) -> None:
     told, complaint = BROKEN[name]
     with pytest.raises(UsageError, match=complaint):
         read_told(tmp_path, told)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("request: x\nrequest: y\nexpect: {}\n", "found 'request' twice"),
+        (f"request: x\nexpect: {{steps: {'9' * 5_000}}}\n", "is not YAML"),
+        ("request: !!timestamp foo\nexpect: {}\n", "is not YAML"),
+        ("request: !!bool x\nexpect: {}\n", "is not YAML"),
+        (f"request: {'[' * 3_000}{']' * 3_000}\n", "is not YAML|no case"),
+    ],
+)
+def test_yaml_that_means_nothing_is_named(text: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=complaint) as caught:
+        read_suite(tmp_path)
+    assert "odd.yaml" in caught.value.message
+
+
+def test_dates_in_a_case_are_texts_as_arguments_are(tmp_path: Path) -> None:
+    told = "request: x\nnow: 2026-03-04\nexpect: {calls: [{tool: list_events, args: {date: 2026-02-30}}]}\n"
+    (tmp_path / "a.yaml").write_text(told, encoding="utf-8")
+    [case] = read_suite(tmp_path).cases
+    assert case.expect.calls is not None
+    assert case.expect.calls[0].args == {"date": "2026-02-30"}
+    assert case.now.day == 4
 
 
 def test_what_is_no_yaml_or_not_there_is_said(tmp_path: Path) -> None:
@@ -153,6 +193,14 @@ def test_what_is_no_yaml_or_not_there_is_said(tmp_path: Path) -> None:
         ({"number": 3}, "3 of 14", True),
         ({"number": 3}, "13", False),
         ({"number": -0.5, "within": 0.01}, "about -0.504 m", True),
+        ({"number": 15}, "10-15 of them", True),
+        ({"number": -15}, "10-15 of them", False),
+        ({"number": 0.5}, "about .5 m", True),
+        ({"number": -5}, "it is \u22125 degrees", True),
+        ({"number": 123}, "1,2,3", False),
+        ({"number": 2}, "1,2,3", True),
+        ({"number": 1234567}, "1,234,567.", True),
+        ({"number": 234}, "1,234", False),
         ({"matches": r"^\d+$"}, "12", True),
     ],
 )
@@ -203,8 +251,26 @@ def test_repeats_of_a_case_are_one_pair() -> None:
 
 
 def test_reports_without_a_common_case_are_refused() -> None:
-    with pytest.raises(UsageError, match="no case in common"):
-        compare(report([[True]]), report([[True]], "format=xml"))
+    check_comparable(report([[True]]), ["as it is"], ["c0"])
+    for variants_now, cases in (["format=xml"], ["c0"]), (["as it is"], ["c1"]):
+        with pytest.raises(UsageError, match="no case in common"):
+            check_comparable(report([[True]]), variants_now, cases)
+
+
+def test_what_is_not_compared_is_told() -> None:
+    before, now = report([[True]] * 3), report([[True]] * 5)
+    assert unlike(before, before) == []
+    assert unlike(now, before) == ["2 cases are not in the baseline, and not compared"]
+    other = before.model_copy(update={"digest": "1", "results": before.results[:2]})
+    assert [it.split(",")[0] for it in unlike(other, before)] == [
+        "the suite was another one then: cases of one name may differ",
+        "1 case is not in this run",
+    ]
+
+
+def test_repeats_of_a_case_make_nothing_surer() -> None:
+    once, often = (row("all", report([[it] * times for it in (True,) * 8 + (False,) * 2]).results) for times in (1, 50))
+    assert (once.passed, once.low, once.high) == (often.passed, often.low, often.high)
 
 
 def test_tables_say_how_sure_they_are() -> None:
@@ -219,7 +285,7 @@ def test_tables_say_how_sure_they_are() -> None:
 
 
 def test_variants_are_all_combinations() -> None:
-    with scripted_model([]) as model:
+    with scripted_model([], thinking=True) as model:
         found = variants(model, ["format=json,xml", "thinking=on,off constrain=off"], StepSettings())
         assert [it.name for it in found][:2] == [
             "format=json thinking=on constrain=off",
@@ -227,9 +293,11 @@ def test_variants_are_all_combinations() -> None:
         ]
         assert len(found) == 4
         assert [it.settings.format for it in found] == ["json", "json", "xml", "xml"]
-        for axis in ("colour=red", "format", "format=yaml", "temperature=hot"):
+        for axis in ("colour=red", "format", "format=yaml", "temperature=hot", "format=xml format=json"):
             with pytest.raises(UsageError):
                 variants(model, [axis], StepSettings())
+    with scripted_model([]) as model, pytest.raises(UsageError, match="does not think"):
+        variants(model, ["thinking=on,off"], StepSettings())
 
 
 SUITE = Path(__file__).resolve().parents[1] / "benchmarks" / "suites" / "toolbox"
@@ -282,6 +350,27 @@ def test_worse_than_the_baseline_is_an_exit_code(bridle: Any, tmp_path: Path) ->
     assert "worse than the baseline" in worse.err
     file.write_text("{}", encoding="utf-8")
     assert "no report" in bridle("eval", str(tmp_path), "--against", str(file)).err
+
+
+def test_a_place_that_cannot_be_written_is_told_first(bridle: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("request: What is 2 + 3?\nexpect: {}\n", encoding="utf-8")
+    for place in (tmp_path, tmp_path / "nowhere" / "report.json"):
+        done = bridle("eval", str(tmp_path), "--report", str(place))
+        assert (done.code, done.out) == (2, "")
+    assert bridle("runs", "list", "--json").json == []
+
+
+def test_tags_are_no_markup(bridle: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text('request: What is 2 + 3?\ntags: ["[/]"]\nexpect: {}\n', encoding="utf-8")
+    file = tmp_path / "report.json"
+    assert bridle("eval", str(tmp_path), "--report", str(file)).code == 0
+    assert "[/]" in bridle("eval", str(tmp_path), "--against", str(file)).out
+
+
+def test_bytes_in_a_database_are_told_in_digits(journal: Journal) -> None:
+    rows = {**ROWS, "query": "select cast(text as blob) from note", "rows": [[LOUD.encode().hex()]]}
+    assert judged(journal, [NOTE, DONE], {"expect": {"database": [rows]}}).passed
+    assert not judged(journal, [NOTE, DONE], {"expect": {"database": [{**rows, "rows": [["00"]]}]}}).passed
 
 
 def test_the_share_that_must_pass(bridle: Any, tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from bridle.cli.common import JsonOption, import_named, print_json, settings, stderr
+from bridle.cli.files import check_place, whole_file
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bridle.evals.dataset import Redact
     from bridle.evals.trajectory import Trajectory
     from bridle.journal import Journal
 
@@ -78,13 +80,15 @@ def export(
     to_stdout = str(output) == "-"
     if to_stdout and held_out:
         raise UsageError("standard output is one file", hint="write to a file with --output to hold some out")
-    maker = dataset.Export(layout.value, wanted, import_named(redact) if redact else dataset.redact)
+    maker = dataset.Export(layout.value, wanted, _hook(redact) if redact else dataset.redact)
     counts: Counter[str] = Counter()
-    other = output.with_name(f"{output.stem}-held-out{output.suffix}")
+    if not to_stdout:
+        check_place(output)
+    other = output.with_name(f"{output.stem}-held-out{output.suffix}") if held_out else output
     with Journal(settings().journal) as journal, ExitStack() as files:
         known = [journal.find(name) for name in runs or ()] or journal.names()
-        main = sys.stdout if to_stdout else files.enter_context(output.open("w", encoding="utf-8"))
-        rest = files.enter_context(other.open("w", encoding="utf-8")) if held_out else main
+        main = sys.stdout if to_stdout else files.enter_context(whole_file(output))
+        rest = files.enter_context(whole_file(other)) if held_out else main
         for family, example in maker.examples(_read(journal, known, maker.left_out)):
             away = bool(held_out) and dataset.is_held_out(family, held_out)
             print(dataset.line(example), file=rest if away else main)
@@ -100,6 +104,28 @@ def export(
     )
     for why, count in maker.left_out.most_common():
         stderr().print(f"  {count} left out: {why}", style="dim", markup=False)
+
+
+def _hook(name: str) -> Redact:
+    """A function of the user's own that takes secrets out.
+
+    Raises:
+        UsageError: it is none; and when it is called, it fails, or gives no text.
+    """
+    hook = import_named(name)
+    if not callable(hook):
+        raise UsageError(f"{name} is no function")
+
+    def clean(text: str) -> str:
+        try:
+            told = hook(text)
+        except Exception as error:  # it is foreign code
+            raise UsageError(f"{name} failed: {type(error).__name__}: {error}") from None
+        if not isinstance(told, str):
+            raise UsageError(f"{name} gave {type(told).__name__}, not a text")
+        return told
+
+    return clean
 
 
 def _read(journal: Journal, runs: list[str], left_out: Counter[str]) -> Iterator[Trajectory]:

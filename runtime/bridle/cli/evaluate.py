@@ -19,6 +19,7 @@ from bridle.cli.common import (
     stderr,
     stdout,
 )
+from bridle.cli.files import check_place, write_whole
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def evaluate(
     Exit codes: 0 evaluated, 1 worse than the baseline or than --fail-under, 2 the call or a case is wrong.
     """
     from bridle.bounds import Limits
+    from bridle.errors import BridleError
     from bridle.evals.cases import read_suite
-    from bridle.evals.report import compare, read_report
+    from bridle.evals.report import check_comparable, compare, read_report, unlike
     from bridle.evals.scripted import SCRIPTED, scripted_model
     from bridle.evals.suite import evaluate as run_suite
     from bridle.evals.suite import report_of, variants
@@ -71,6 +73,8 @@ def evaluate(
         raise UsageError(f"'{axes[0]}' is one argument too many", hint="axes follow --matrix")
     cases = read_suite(suite)
     baseline = read_report(against) if against is not None else None
+    if report is not None:
+        check_place(report)
     with (
         Journal(settings().journal) as journal,
         scripted_model(deterministic=True)
@@ -78,6 +82,8 @@ def evaluate(
         else open_writer(model, device, slots=at_once, quiet=as_json) as loaded,
     ):
         chosen = variants(loaded, [*(matrix or []), *(axes or [])], StepSettings(thinking=loaded.thinking))
+        if baseline is not None:
+            check_comparable(baseline, {it.name for it in chosen}, {it.name for it in cases.cases})
         progress = _Progress(len(cases.cases) * len(chosen) * repeat, quiet=as_json)
         with progress:
             work = run_suite(
@@ -91,21 +97,27 @@ def evaluate(
                 at_once=at_once,
                 on_result=progress.on_result,
             )
+            failed: BridleError | None = None
             try:
                 found = asyncio.run(work)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, BridleError) as error:  # what was done is kept
                 if not progress.results:
                     raise
+                failed = error if isinstance(error, BridleError) else None
                 found = report_of(loaded, cases, chosen, progress.results)
     if progress.is_short:
         stderr().print(f"[yellow]stopped[/] after {len(progress.results)} of {progress.total}")
     if report is not None:
-        report.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+        write_whole(report, found.model_dump_json(indent=1))
     differences = compare(found, baseline) if baseline is not None else []
     if as_json:
         print_json(_as_json(found, differences))
     else:
         _show(found, differences)
+    for told in unlike(found, baseline) if baseline is not None else ():
+        stderr().print(told, style="dim", markup=False, highlight=False)
+    if failed is not None:
+        raise failed
     worse = [it for it in differences if it.is_regression and not it.tag]
     passed = sum(result.passed for result in found.results) / len(found.results)
     if worse:
@@ -173,11 +185,11 @@ def _table(found: Report) -> Table:
 
     from bridle.evals.report import by_tag, row
 
-    table = Table(title=f"{found.model} on {found.suite}", **PLAIN)
+    table = Table(title=escape(f"{found.model} on {found.suite}"), **PLAIN)
     table.add_column("", no_wrap=True)
     for column in ("cases", "passed", "", "exact calls", "of their form", "steps", "tokens", "seconds"):
         table.add_column(column, justify="right")
-    for variant in found.variants:
+    for variant in (it for it in found.variants if found.of(it)):
         results = found.of(variant)
         tags = by_tag(results)
         rows = [row(variant, results)] + (tags if len(tags) > 1 and len(found.variants) == 1 else [])
@@ -197,6 +209,7 @@ def _table(found: Report) -> Table:
 
 
 def _differences(differences: Sequence[Difference]) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="against the baseline", **PLAIN)
@@ -205,7 +218,7 @@ def _differences(differences: Sequence[Difference]) -> Table:
     for it in differences:
         style = "red" if it.is_regression else "green" if it.is_gain else ""
         change, interval = f"{it.now - it.before:+.1%}", f"{it.low:+.1%} to {it.high:+.1%}"
-        name = f"  {it.tag}" if it.tag else it.variant
+        name = escape(f"  {it.tag}" if it.tag else it.variant)
         table.add_row(name, str(it.cases), f"{it.before:.1%}", f"{it.now:.1%}", change, interval, style=style)
     return table
 
@@ -221,6 +234,7 @@ def _as_json(found: Report, differences: Sequence[Difference]) -> dict[str, Json
             "tags": cast("JsonValue", [vars(it) for it in by_tag(found.of(variant))]),
         }
         for variant in found.variants
+        if found.of(variant)
     ]
     told["summary"] = summary
     if differences:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from bridle.cli.common import JsonOption, finding_rows, finding_table, open_model, print_json, stderr, stdout
+from bridle.cli.files import write_whole
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def examine_model(
         report = asyncio.run(examine(loaded, lambda what: status.update(f"looking at {what}")))
     card = spell_card(report.card)
     if write:
-        path.write_text(card, encoding="utf-8")
+        write_whole(path, card)
     if as_json:
         print_json(
             {

@@ -11,6 +11,7 @@ import typer
 from bridle.cli import again, insight
 from bridle.cli.again import RunArgument, again_taken
 from bridle.cli.common import DeviceOption, JsonOption, ModelOption, print_json, settings, stderr, stdout
+from bridle.cli.files import write_whole
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -145,7 +146,7 @@ def export_run(
         found = journal.find(run)
         lines = list(export(found, journal.sound(found), own_key(settings().key)))
     path = out or Path(f"{found}.jsonl")
-    write(path, "".join(lines))
+    write_whole(path, "".join(lines))
     stdout().print(f"{path}: {len(lines) - 1} events", highlight=False, soft_wrap=True)
 
 
@@ -192,24 +193,10 @@ def trace(
     with Journal(settings().journal) as journal:
         events = journal.events(found := journal.find(run))
     if html is not None:
-        write(html, page(found, events))
+        write_whole(html, page(found, events))
         stdout().print(f"{html}: {len(events)} events", highlight=False, soft_wrap=True)
         return
     stdout().print(draw(events, prompts=prompts), highlight=False)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file of the user's.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    from bridle.errors import UsageError
-
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def told(run: str, events: list[Event]) -> dict[str, JsonValue]:

@@ -11,12 +11,13 @@ expect:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
 import yaml
 from pydantic import (
@@ -27,10 +28,12 @@ from pydantic import (
     JsonValue,
     ValidationError,
     create_model,
+    field_validator,
     model_validator,
 )
 
-from bridle.errors import FormatError, GrammarError, ToolError, UsageError, describe
+from bridle.catalogue import Catalogue, catalogue
+from bridle.errors import BridleError, FormatError, GrammarError, ToolError, UsageError, describe
 from bridle.evals.tasks import declared
 from bridle.grammar.check import checker
 from bridle.tool import Tool
@@ -43,6 +46,23 @@ NOW = datetime(2026, 3, 2, 9, 0)
 _KNOWN = {tool.name: tool for tool in TOOLBOX}
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, where it is: it takes an eighth of the time."""
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(_SAFE):
+    """YAML in which dates are texts, as arguments have them, and a key cannot come twice."""
+
+    yaml_implicit_resolvers: ClassVar[Any] = {
+        first: [(tag, pattern) for tag, pattern in known if tag != _TIMESTAMP]
+        for first, known in _SAFE.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
+        if twice := [key for key, count in Counter(keys).items() if count > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"found '{twice[0]}' twice", node.start_mark)
+        known: Any = super()
+        return known.construct_mapping(node, deep)
 
 
 class _Told(BaseModel):
@@ -62,6 +82,15 @@ class Said(_Told):
     """One of the numbers in it, to within `within`."""
     within: float = 1e-9
 
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from None
+        return pattern
+
 
 def _said(value: object) -> object:
     return {"contains": (value,)} if isinstance(value, str) else value
@@ -78,7 +107,7 @@ class ExpectedCall(_Told):
 
 
 class Rows(_Told):
-    """What an SQLite file of the workspace must hold."""
+    """What an SQLite file of the workspace must hold; bytes are told as hexadecimal digits."""
 
     file: str
     query: str
@@ -191,20 +220,41 @@ class Case(_Told):
         """
         return [*(_KNOWN[name] for name in self._named()), *(offer.tool() for offer in self.offers)]
 
-    def check(self) -> None:
-        """See that its tools can be offered.
+    def check(self, skills: Catalogue) -> None:
+        """See that it can be done as it is told.
 
         Raises:
-            UsageError: one cannot.
+            UsageError: it cannot.
         """
-        self._named()
+        try:
+            self._check(skills)
+        except BridleError as error:
+            raise UsageError(f"{self.name}: {error.message}", hint=error.hint) from None
+
+    def _check(self, skills: Catalogue) -> None:
+        if not self.request.strip():
+            raise UsageError("its request is blank")
+        for name in self.files:
+            _check_path(name, self.files)
         for offer in self.offers:
             offer.check()
+        offered = [*self._named(), *(offer.name for offer in self.offers)]
+        name, count = Counter(offered).most_common(1)[0] if offered else ("", 0)
+        if count > 1:
+            raise UsageError(f"{count} of its tools are called {name}")
+        skills.named(self.skill)
+        called = [call.tool for call in self.expect.calls or ()]
+        if {*called, *self.expect.never} - {*offered}:  # a skill may give its task to any other, and that has its own
+            known = {*offered, *(tool.name for skill in skills.skills.values() for tool in skill.tools())}
+            if unknown := [it for it in called if it not in known]:
+                raise UsageError(f"it expects a call of {unknown[0]}, which it does not offer")
+            if unknown := [it for it in self.expect.never if it not in known | _KNOWN.keys()]:
+                raise UsageError(f"it forbids {unknown[0]}, and no tool is called so", hint="bridle tools list")
 
     def _named(self) -> Sequence[str]:
         wanted = self.tools if self.tools is not None else () if self.offers else tuple(_KNOWN)
         if missing := [name for name in wanted if name not in _KNOWN]:
-            raise UsageError(f"{self.name}: no tool is called {missing[0]}", hint="bridle tools list")
+            raise UsageError(f"no tool is called {missing[0]}", hint="bridle tools list")
         return wanted
 
 
@@ -227,11 +277,11 @@ def read_suite(path: Path) -> Suite:
     for file in files:
         try:
             text = file.read_text(encoding="utf-8")
-            told: Any = yaml.load(text, _SAFE)  # noqa: S506  # it is the safe one
+            told: Any = yaml.load(text, _Loader)  # noqa: S506  # it is the safe one
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} cannot be read: {error}") from None
-        except yaml.YAMLError as error:
-            raise UsageError(f"{file} is not YAML: {error}") from None
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+            raise UsageError(f"{file} is not YAML: {error}") from None  # some tags fail in ways of their own
         digest.update(text.encode())
         found += _cases(file, told)
     if not found:
@@ -239,11 +289,25 @@ def read_suite(path: Path) -> Suite:
     name, count = Counter(case.name for case in found).most_common(1)[0]
     if count > 1:
         raise UsageError(f"{count} cases of {path} are called {name}", hint="give each a name of its own")
+    skills = catalogue()
     for case in found:
-        case.check()
+        case.check(skills)
     whole = path.resolve()
     name = whole.parent.name if whole.name == "evals" else whole.stem  # a skill's own stands in its folder
     return Suite(name=name, digest=digest.hexdigest(), cases=tuple(found))
+
+
+def _check_path(name: str, others: Collection[str]) -> None:
+    """See that a file of a workspace can be written.
+
+    Raises:
+        UsageError: it leads outside, is no name, or is a folder of another one.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
+        raise UsageError(f"its file '{name}' is not in the workspace")
+    if inside := [it for it in others if path in PurePosixPath(it).parents]:
+        raise UsageError(f"its file '{name}' cannot hold '{inside[0]}'")
 
 
 def _cases(file: Path, told: object) -> Sequence[Case]:

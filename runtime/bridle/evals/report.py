@@ -7,7 +7,7 @@ chance is a number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,11 +90,12 @@ def row(name: str, results: Sequence[Result]) -> Row:
     if not results:
         raise UsageError("there are no results")
     called = [not result.checks["calls"] for result in results if "calls" in result.checks]
-    low, high = wilson(sum(result.passed for result in results), len(results))
+    shares = _shares(results)  # repeats of a case say little that is new: it counts once
+    low, high = wilson(sum(shares.values()), len(shares))
     return Row(
         name,
-        len({result.case for result in results}),
-        _mean(result.passed for result in results),
+        len(shares),
+        _mean(shares.values()),
         low,
         high,
         _spread(results),
@@ -112,7 +113,7 @@ def by_tag(results: Sequence[Result]) -> list[Row]:
     return [row(name, [it for it in results if name in (it.tags or [it.family])]) for name in names]
 
 
-def wilson(passed: int, of: int) -> tuple[float, float]:
+def wilson(passed: float, of: int) -> tuple[float, float]:
     """The interval in which a share lies 95 times of 100 (Wilson 1927), also where all or none passed.
 
     >>> [round(end, 3) for end in wilson(9, 10)]
@@ -149,11 +150,7 @@ class Difference:
 
 
 def compare(report: Report, baseline: Report, *, seed: int = 0) -> list[Difference]:
-    """The difference in each variant that both have, and in each tag of it.
-
-    Raises:
-        UsageError: they have no case in common.
-    """
+    """The difference in each variant that both have, and in each tag of it."""
     found = list[Difference]()
     for variant in (it for it in report.variants if it in baseline.variants):
         now, before = report.of(variant), baseline.of(variant)
@@ -161,11 +158,29 @@ def compare(report: Report, baseline: Report, *, seed: int = 0) -> list[Differen
         for name in dict.fromkeys(name for result in now for name in result.tags):
             mine, theirs = ([it for it in results if name in it.tags] for results in (now, before))
             found += _difference(variant, name, mine, theirs, seed)
-    if not found:
+    return found
+
+
+def check_comparable(baseline: Report, variants: Collection[str], cases: Collection[str]) -> None:
+    """See that a baseline has some case in some variant, before anything is run.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if not any(it.variant in variants and it.case in cases for it in baseline.results):
         raise UsageError(
             f"the baseline has no case in common with this run: it is of {baseline.suite}, {baseline.variants}",
             hint="compare reports of the same suite and variants",
         )
+
+
+def unlike(report: Report, baseline: Report) -> list[str]:
+    """What is not compared, or not with the same, in words."""
+    pairs = [{(it.variant, it.case) for it in told.results} for told in (report, baseline)]
+    found = ["the suite was another one then: cases of one name may differ"] * (report.digest != baseline.digest)
+    for number, where in ((len(pairs[0] - pairs[1]), "the baseline"), (len(pairs[1] - pairs[0]), "this run")):
+        if number:
+            found.append(f"{number} {'case is' if number == 1 else 'cases are'} not in {where}, and not compared")
     return found
 
 

@@ -23,7 +23,8 @@ from bridle.run import Run
 from bridle.toolbox import Workspace
 from bridle.values import same
 
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])[-\u2212]?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
+"""Digits in threes or all together; a hyphen behind a digit or a letter is no sign."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def differs(said: Said, text: str) -> str:
 
     >>> differs(Said(number=1234.5), "It is 1,234.50 in all.")
     ''
+    >>> differs(Said(number=15), "10-15 of them")
+    ''
     >>> differs(Said(contains=("Oslo",)), "Bergen")
     "'Bergen' does not contain 'Oslo'"
     """
@@ -79,7 +82,7 @@ def differs(said: Said, text: str) -> str:
     if said.matches is not None and not re.search(said.matches, text):
         return f"{shown} does not match {said.matches}"
     if said.number is not None:
-        numbers = [float(it.replace(",", "")) for it in _NUMBER.findall(text)]
+        numbers = [float(it.replace(",", "").replace("\u2212", "-")) for it in _NUMBER.findall(text)]
         if not any(abs(it - said.number) <= said.within for it in numbers):
             return f"{shown} does not say {said.number:g}"
     return ""
@@ -135,7 +138,7 @@ def _rows(wanted: Rows, workspace: Path) -> str:
         return "it is not there"
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as database:
-            rows = [cast("list[JsonValue]", list(row)) for row in database.execute(wanted.query)]
+            rows = [[it.hex() if isinstance(it, bytes) else it for it in row] for row in database.execute(wanted.query)]
     except apsw.Error as error:
         return f"{wanted.query}: {error}"
     if same(cast("JsonValue", rows), cast("JsonValue", wanted.rows)):

@@ -19,6 +19,7 @@ from bridle.evals.cases import Case, Suite
 from bridle.evals.report import Report, Result
 from bridle.evals.score import Check, score
 from bridle.evals.scripted import SCRIPTED, scripted_model
+from bridle.grammar.thinking import Thinking
 from bridle.how import StepSettings
 from bridle.journal import Journal, RunJudged, StepTaken
 from bridle.run import Run
@@ -31,7 +32,7 @@ AT_ONCE = 8
 AXES: Mapping[str, Callable[[StepSettings, Writer, str], StepSettings]] = {
     "format": lambda settings, _, value: replace(settings, format="xml" if _one_of(value, "json", "xml") else "json"),
     "thinking": lambda settings, model, value: replace(
-        settings, thinking=model.thinking if _one_of(value, "off", "on") else None
+        settings, thinking=_thinking(model) if _one_of(value, "off", "on") else None
     ),
     "constrain": lambda settings, _, value: replace(settings, constrain=_one_of(value, "off", "on")),
     "temperature": lambda settings, _, value: replace(settings, temperature=_number(value)),
@@ -58,6 +59,8 @@ def variants(model: Writer, axes: Sequence[str], settings: StepSettings) -> list
         name, _, values = axis.partition("=")
         if name not in AXES or not values:
             raise UsageError(f"'{axis}' is no axis", hint=f"write it as format=json,xml; there are: {', '.join(AXES)}")
+        if name in told:
+            raise UsageError(f"the axis {name} is there twice", hint=f"write it as {name}=one,other")
         told[name] = list(dict.fromkeys(values.split(",")))
     found = list[Variant]()
     for values in itertools.product(*told.values()):
@@ -172,6 +175,12 @@ def _judged(suite: Suite, case: Case, variant: Variant, checks: Sequence[Check],
         reward=round(sum(check.holds for check in checks) / len(checks), 4),
         checks=result.checks,
     )
+
+
+def _thinking(model: Writer) -> Thinking:
+    if model.thinking is None:
+        raise UsageError(f"{model.name} does not think", hint="leave out thinking=on")
+    return model.thinking
 
 
 def _one_of(value: str, no: str, yes: str) -> bool:
