@@ -188,7 +188,7 @@ def _table(found: Report) -> Table:
     table = Table(title=escape(f"{found.model} on {found.suite}"), **PLAIN)
     table.add_column("", no_wrap=True)
     for column in ("cases", "passed", "", "exact calls", "of their form", "steps", "tokens", "seconds"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=not column)
     for variant in (it for it in found.variants if found.of(it)):
         results = found.of(variant)
         tags = by_tag(results)
