@@ -155,4 +155,4 @@ def test_the_commands(bridle: Any, collector: tuple[str, list[bytes]]) -> None:
     page = Path("run.html")
     assert "events" in bridle("trace", "--html", str(page)).out
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert "cannot be written" in bridle("trace", "--html", "none/run.html").err
+    assert "nothing can be written" in bridle("trace", "--html", "none/run.html").err

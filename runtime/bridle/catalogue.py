@@ -30,20 +30,33 @@ class Trust:
     path: Path
 
     def has(self, folder: Path) -> bool:
-        """Whether a folder is trusted as it is."""
-        return self._read().get(str(folder.resolve())) == digest(folder)
+        """Whether a folder is trusted as it is; one that cannot be read is not."""
+        try:
+            return self._read().get(str(folder.resolve())) == digest(folder)
+        except OSError:
+            return False
 
     def give(self, folder: Path) -> None:
-        """Trust a folder as it is now."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        known = {**self._read(), str(folder.resolve()): digest(folder)}
-        self.path.write_text(json.dumps(known, indent=2), encoding="utf-8")
+        """Trust a folder as it is now.
 
-    def _read(self) -> dict[str, str]:
+        Raises:
+            UsageError: it cannot be read, or what is trusted cannot be written down.
+        """
+        part = self.path.with_name(f"{self.path.name}.part")
         try:
-            return cast("dict[str, str]", json.loads(self.path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            known = {**self._read(), str(folder.resolve()): digest(folder)}
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(known, indent=2), encoding="utf-8")
+            part.replace(self.path)
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be trusted: {error.strerror}: {error.filename}") from None
+
+    def _read(self) -> dict[str, object]:
+        try:
+            known = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             return {}
+        return cast("dict[str, object]", known) if isinstance(known, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,6 @@ def digest(folder: Path) -> str:
     """SHA-256 over the names and contents of all files below a folder, but for compiled ones, which nothing reads."""
     state = hashlib.sha256()
     for path in sorted(it for it in files_below(folder) if "__pycache__" not in it.parts):
-        state.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+        state.update(os.fsencode(f"{path.relative_to(folder)}\0{path.stat().st_size}\0"))
         state.update(path.read_bytes())
     return state.hexdigest()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from bridle.errors import UsageError, describe
 
@@ -46,6 +46,11 @@ class Settings(BaseModel):
     kv_type: KvType = "f16"
     deterministic: bool = False
 
+    @field_validator("home", "cache")
+    @classmethod
+    def _expanded(cls, path: Path) -> Path:
+        return path.expanduser()
+
     @property
     def journal(self) -> Path:
         """The journal's file."""
@@ -66,10 +71,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     environment = os.environ if environment is None else environment
     path = platformdirs.user_config_path("bridle") / "config.toml"
     values: dict[str, object] = {}
-    if path.is_file():
+    if path.exists():
         try:
             values |= tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from None
     names = {PREFIX + name.upper(): name for name in Settings.model_fields}
     values |= {names[key]: value for key, value in environment.items() if key in names and value}

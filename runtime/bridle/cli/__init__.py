@@ -5,11 +5,15 @@ Each command imports what it needs when it runs, so that `bridle --help` is inst
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
+from bridle import errors
 from bridle._version import __version__
 from bridle.cli import agents, bench, chat, dataset, doctor, evaluate, extract, models, policy, run, runs, skills, tools
 
@@ -55,16 +59,27 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # typer calls it
 
 def main() -> None:
     """The entry point: errors raised on purpose become one line and an exit code, never a traceback."""
-    from bridle.errors import BridleError
-
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the names of files can be anything
     try:
-        app()
-    except BridleError as error:
-        from bridle.cli.common import complain
-
-        complain(error)
-        sys.exit(error.exit_code)
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where what fails can be told
+    except errors.BridleError as error:
+        _end(error)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
+    except (OSError, UnicodeError) as error:  # of files that nothing above looks after: a full disk, a closed pipe
+        with suppress(io.UnsupportedOperation):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
+        _end(errors.BridleError(str(error)) if not isinstance(error, BrokenPipeError) else None)
+
+
+def _end(error: errors.BridleError | None) -> NoReturn:
+    from bridle.cli.common import complain
+
+    if error is not None:
+        complain(error)
+    sys.exit(error.exit_code if error is not None else 1)

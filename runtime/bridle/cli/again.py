@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridle.cli.common import PLAIN, DeviceOption, JsonOption, ModelOption, PlannerOption, open_writer, settings, stdout
+from bridle.cli.common import (
+    PLAIN,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    PlannerOption,
+    open_writer,
+    print_text,
+    read_text,
+    settings,
+    stdout,
+)
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +37,9 @@ StepsOption = Annotated[
 
 def resume(
     run: RunArgument = "last",
-    answer: Annotated[str | None, typer.Option("--answer", "-a", help="What you say to its question.")] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", "-a", help="What you say to its question; - reads it.")
+    ] = None,
     model: ModelOption = None,
     planner: PlannerOption = None,
     device: DeviceOption = None,
@@ -37,11 +50,14 @@ def resume(
     from bridle.cli.run import end
     from bridle.journal import Journal, beginning
 
+    said = read_text(answer) if answer is not None else None
+    if said is not None and not said.strip():
+        raise UsageError("the answer is empty", hint="leave out --answer to be asked again")
     with Journal(settings().journal) as journal:
         found = journal.find(run)
         started = beginning(found, journal.events(found, 1))
         with _agent(journal, started, model, planner, device, max_steps, as_json=as_json) as agent:
-            result = agent.resume(found, answer)
+            result = agent.resume(found, said)
     end(result, as_json=as_json)
 
 
@@ -66,7 +82,7 @@ def replay(
                 wrong[name] = error.message
     if told := "; ".join(f"{name}: {why}" for name, why in wrong.items() if why):
         raise JournalError(f"not as it was: {told}")
-    stdout().print(f"{len(names)} {'run comes' if len(names) == 1 else 'runs come'} to the same", highlight=False)
+    stdout().print(f"{len(names)} {'run comes' if len(names) == 1 else 'runs come'} to the same")
 
 
 class Change(StrEnum):
@@ -136,7 +152,7 @@ def diff(one: RunArgument, other: Annotated[str, typer.Argument(help="Another ru
 
     with Journal(settings().journal) as journal:
         parts = difference(journal, journal.find(one), journal.find(other))
-    stdout().print(parts or "no difference", markup=False, highlight=False, soft_wrap=True)
+    print_text(parts or "no difference")
     raise typer.Exit(1 if parts else 0)
 
 
@@ -172,7 +188,7 @@ def again_taken(names: Sequence[str], model: str | None, device: str | None) -> 
         told = f"left out, being of other models: {'; '.join(others)}"
         if len(others) == len(names):
             raise UsageError(told, hint="-m names the model")
-        stdout().print(told, markup=False, highlight=False, soft_wrap=True)
+        print_text(told)
     if parted:
         raise JournalError(f"not said again: {'; '.join(parted)}")
 
@@ -185,7 +201,7 @@ def _tell_retaken(name: str, found: Sequence[Retaken], *, deterministic: bool) -
     for it in found:
         same = "left to chance, without a seed" if it.chance else it.parts or "the same"
         table.add_row(it.path, str(it.tokens), escape(same), "" if it.chance else f"{it.drift:.3f}")
-    stdout().print(table, highlight=False)
+    stdout().print(table)
     if not deterministic:
         stdout().print("[dim]it was not deterministic: other batches may round otherwise (--deterministic)[/]")
 
@@ -205,22 +221,23 @@ def _agent(
     from dataclasses import replace as with_
 
     from bridle.agent import Agent
-    from bridle.cli.run import watching
-    from bridle.cli.skills import known_skills
+    from bridle.cli.run import before, watching
     from bridle.resume import settings_of
 
     chosen, limits, _ = settings_of(started)
+    _, known = before(Path(started.workspace), None)
+    skill, deterministic = known.named(started.skill), started.deterministic
     with (
-        open_writer(model, device, quiet=as_json, deterministic=started.deterministic) as loaded,
-        open_writer(planner, device, quiet=as_json) if planner else nullcontext() as plans,
+        open_writer(model, device, quiet=as_json, deterministic=deterministic) as loaded,
+        open_writer(planner, device, quiet=as_json, deterministic=deterministic) if planner else nullcontext() as plans,
         watching(as_json=as_json) as watch,
     ):
         yield Agent(
             loaded,
             workspace=Path(started.workspace),
             journal=journal,
-            skill=started.skill,
-            catalogue=known_skills(),
+            skill=skill,
+            catalogue=known,
             limits=limits if max_steps is None else with_(limits, steps=max_steps),
             settings=with_(chosen, planner=plans),
             **watch,

@@ -17,6 +17,7 @@ from bridle.cli.common import (
     open_model,
     print_json,
     print_table,
+    print_text,
     settings,
     stderr,
     stdout,
@@ -124,7 +125,7 @@ def decode(
         for it in others:
             if it.problem:
                 told = f"{it.name}, {it.tasks} done: {' '.join(it.problem.split())}"
-                stdout().print(told, style="dim", markup=False, highlight=False, soft_wrap=True)
+                stdout().print(told, style="dim", markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -225,7 +226,7 @@ def mask(
             ("invalid, accepted", found.invalid_accepted),
         ):
             for name in names:
-                stdout().print(f"{kind}: {name}", markup=False, highlight=False)
+                print_text(f"{kind}: {name}")
 
 
 def ready(plot: Path | None, server: str | None = None) -> Path | None:

@@ -44,26 +44,34 @@ DeviceOption = Annotated[
 ]
 PLAIN: Any = {"box": None, "pad_edge": False, "header_style": "bold", "title_justify": "left"}
 """How tables look."""
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def stderr() -> Console:
     """The console for everything that is not the answer."""
-    from rich.console import Console
+    from bridle.cli.screen import Screen
 
-    return Console(stderr=True)
+    return Screen(stderr=True)
 
 
 def stdout() -> Console:
     """The console for answers."""
-    from rich.console import Console
+    from bridle.cli.screen import Screen
 
-    return Console()
+    return Screen()
 
 
-def print_json(value: Mapping[str, JsonValue] | list[JsonValue]) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+def print_text(text: str) -> None:
+    """A text on standard output: letter for letter into a file, and nothing that drives a terminal onto one."""
+    from bridle.cli.screen import harmless
+
+    print(harmless(text) if sys.stdout.isatty() else text)
+
+
+def print_json(value: Mapping[str, JsonValue] | JsonValue, *, indent: int | None = None) -> None:
+    """One JSON document on standard output, in lines where somebody looks."""
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print_text(json.dumps(value, ensure_ascii=plain, indent=2 if sys.stdout.isatty() else indent))
 
 
 def print_table(table: Table) -> None:
@@ -98,9 +106,9 @@ def complain(error: BridleError) -> None:
     from rich.markup import escape
 
     console = stderr()
-    console.print(f"[bold red]error:[/] {escape(error.message)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
     if error.hint:
-        console.print(f"[dim]hint: {escape(error.hint)}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[dim]hint: {escape(error.hint)}[/]", soft_wrap=True)
 
 
 def settings() -> Settings:
@@ -203,7 +211,9 @@ def _loading(name: str, *, quiet: bool) -> Generator[None]:
     if quiet or not console.is_terminal:
         yield
         return
-    with console.status(f"loading {name}"):
+    from rich.text import Text
+
+    with console.status(Text(f"loading {name}")):
         yield
 
 
@@ -221,10 +231,32 @@ def import_named(name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(f"{name} cannot be found: {error}", hint="name it as module:name") from None
+    except Exception as error:  # a module can raise anything while it is loaded
+        raise UsageError(f"{module} cannot be loaded: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove("")
 
 
 def read_text(argument: str) -> str:
-    """An argument, or all of standard input for `-`."""
-    return sys.stdin.read() if argument == "-" else argument
+    """An argument, or all of standard input for `-`.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
+    try:
+        return checked(sys.stdin.read() if argument == "-" else argument)
+    except UnicodeDecodeError:
+        return checked("\udcff")
+
+
+def checked(text: str) -> str:
+    """What was given, if it was UTF-8: else it came with surrogates.
+
+    Raises:
+        UsageError: it was not.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("what was given is not UTF-8", hint="convert it: iconv -f latin1 -t utf8") from None
+    return text

@@ -115,7 +115,7 @@ def evaluate(
     else:
         _show(found, differences)
     for told in unlike(found, baseline) if baseline is not None else ():
-        stderr().print(told, style="dim", markup=False, highlight=False)
+        stderr().print(told, style="dim", markup=False)
     if failed is not None:
         raise failed
     worse = [it for it in differences if it.is_regression and not it.tag]
@@ -170,13 +170,13 @@ def _show(found: Report, differences: Sequence[Difference]) -> None:
     failed = [result for result in found.results if not result.passed]
     if not failed:
         return
-    console.print(f"\n[bold]{len(failed)} failed[/], the first of them:", highlight=False)
+    console.print(f"\n[bold]{len(failed)} failed[/], the first of them:")
     for result in failed[:10]:
         reasons = {why: what for what, why in result.checks.items() if why}  # the same is said once
         wrong = "; ".join(f"{what}: {why}" for why, what in reasons.items())
-        console.print(f"  [red]{escape(result.case)}[/] {escape(wrong)}", highlight=False, soft_wrap=True)
+        console.print(f"  [red]{escape(result.case)}[/] {escape(wrong)}", soft_wrap=True)
         where = escape(f"{result.variant}; bridle trace {result.run}")
-        console.print(f"    [dim]{where}[/]", highlight=False, soft_wrap=True)
+        console.print(f"    [dim]{where}[/]", soft_wrap=True)
 
 
 def _table(found: Report) -> Table:

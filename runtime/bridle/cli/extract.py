@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -18,13 +19,18 @@ from bridle.cli.common import (
     import_named,
     open_writer,
     print_json,
+    print_text,
     read_text,
+    stderr,
 )
+from bridle.cli.files import is_file, read_file
 from bridle.cli.run import Format, FormatOption
 from bridle.errors import GrammarError, UsageError
 
 if TYPE_CHECKING:
-    from bridle.step import Step
+    from pydantic import JsonValue
+
+    from bridle.step import Outcome, Step
     from bridle.turn import Writer
 
 INSTRUCTIONS = "Fill in the form from the text that the user gives. Copy what the text says; invent nothing."
@@ -47,7 +53,10 @@ def extract(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a value of a type out of a text, and print it as JSON."""
+    """Read a value of a type out of a text, and print it as JSON.
+
+    Exit code 3 where the tokens were at an end before the value was all it might have been.
+    """
     from pydantic import TypeAdapter
 
     from bridle.brief import brief
@@ -55,7 +64,7 @@ def extract(
     from bridle.prompt import Message
     from bridle.step import Step, take
 
-    text = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else read_text(text)
+    text = read_file(Path(text[1:])) if text.startswith("@") else read_text(text)
     if not text.strip():
         raise UsageError("the text is empty")
     source = read_type(schema)
@@ -70,43 +79,46 @@ def extract(
             max_tokens=max_tokens,
             constrain=constrain,
         )
-        if streamed:
-            asyncio.run(_stream(step, loaded))
-            return
-        outcome = asyncio.run(take(step, loaded))
-    value = TypeAdapter(Any).dump_python(outcome.value, mode="json")
-    if not as_json:
-        print(json.dumps(value, ensure_ascii=False, indent=2))
-        return
-    usage = outcome.usage
-    print_json(
-        {
-            "value": value,
-            "cut": outcome.cut,
-            "held_by": outcome.attempts[-1].held_by,
-            "attempts": len(outcome.attempts),
-            "tokens": {
-                "prompt": usage.prompt,
-                "reused": usage.reused,
-                "sampled": usage.sampled,
-                "forced": usage.forced,
-            },
-            "model": outcome.attempts[-1].model,
-        }
-    )
+        outcome = asyncio.run(_stream(step, loaded) if streamed else take(step, loaded))
+    if not streamed:
+        value = TypeAdapter(Any).dump_python(outcome.value, mode="json")
+        print_json({"value": value, **_told(outcome)} if as_json else value, indent=None if as_json else 2)
+    if outcome.cut:
+        stderr().print(f"[yellow]cut[/]: {max_tokens} tokens were not enough for all of it (--max-tokens)")
+        raise typer.Exit(3)
 
 
-async def _stream(step: Step[Any], model: Writer) -> None:
-    """Print what is there so far, whenever it grows."""
+def _told(outcome: Outcome[Any]) -> dict[str, JsonValue]:
+    """How a value came about."""
+    usage, last = outcome.usage, outcome.attempts[-1]
+    return {
+        "cut": outcome.cut,
+        "held_by": last.held_by,
+        "attempts": len(outcome.attempts),
+        "tokens": {
+            "prompt": usage.prompt,
+            "reused": usage.reused,
+            "sampled": usage.sampled,
+            "forced": usage.forced,
+        },
+        "model": last.model,
+    }
+
+
+async def _stream(step: Step[Any], model: Writer) -> Outcome[Any]:
+    """Print what is there so far, whenever it grows; the last line also says how it came about."""
     from pydantic import TypeAdapter
 
     from bridle.streaming import stream
 
-    plain = TypeAdapter[Any](Any)
+    plain, outcome = TypeAdapter[Any](Any), None
     async for partial in stream(step, model):
-        value = plain.dump_python(partial.value, mode="json", warnings=False)
+        value, outcome = plain.dump_python(partial.value, mode="json", warnings=False), partial.outcome
         line = {"value": value, "final": list(partial.final), "attempt": partial.attempt, "done": partial.done}
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        print_text(json.dumps({**line, **(_told(outcome) if outcome is not None else {})}, ensure_ascii=False))
+        sys.stdout.flush()
+    assert outcome is not None, "the last one has it"
+    return outcome
 
 
 def read_type(source: str) -> Any:
@@ -116,11 +128,10 @@ def read_type(source: str) -> Any:
         UsageError: neither can be found.
         GrammarError: the file is not a JSON Schema.
     """
-    path = Path(source)
-    if path.is_file():
+    if is_file(source):
         try:
-            schema = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
+            schema = json.loads(read_file(Path(source)))
+        except (ValueError, RecursionError) as error:
             raise GrammarError(f"{source} is not JSON: {error}") from None
         if not isinstance(schema, Mapping):
             raise GrammarError(f"{source} is not a JSON Schema: it holds no object")

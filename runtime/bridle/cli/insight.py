@@ -23,7 +23,9 @@ By: TypeAlias = Literal["skill", "model", "tool", "task"]
 
 def stats(
     by: Annotated[By, typer.Option("--by", help="What to tell apart.")] = "skill",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs, the newest first.")] = 1000,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=10**9, help="How many runs, the newest first.")
+    ] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """Count runs up: how many were done, how long they took, what they wrote."""
@@ -101,13 +103,13 @@ def why(
         print_json({"run": found, "events": [cast("JsonValue", asdict(it)) for it in named]})
         return
     if not named:
-        stdout().print("nothing stands out in it", highlight=False)
+        stdout().print("nothing stands out in it")
         return
     table = Table("event", "what", box=None, pad_edge=False, header_style="bold")
     for number, it in enumerate(named):
         table.add_row(str(it.number), escape(it.reason), style="bold" if number == 0 else "" if it.grave else "dim")
     stdout().print(table)
-    stdout().print(f"bridle trace {found}", style="dim", highlight=False)
+    stdout().print(f"bridle trace {found}", style="dim")
 
 
 def send(
@@ -144,4 +146,4 @@ def send(
                 f"{to} did not take the run", hint="is a collector listening there? OTLP over HTTP, port 4318"
             )
     exporter.shutdown()
-    stdout().print(f"{found}: {count} spans to {to}", highlight=False)
+    stdout().print(f"{found}: {count} spans to {to}")

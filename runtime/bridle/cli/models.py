@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bridle.cli.common import JsonOption, finding_rows, finding_table, open_model, print_json, stderr, stdout
-from bridle.cli.files import write_whole
+from bridle.cli.common import (
+    JsonOption,
+    finding_rows,
+    finding_table,
+    open_model,
+    print_json,
+    print_text,
+    stderr,
+    stdout,
+)
+from bridle.cli.files import check_place, write_whole
 from bridle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +82,7 @@ def show_model(
     marks = f"{thinking.open.strip()}...{thinking.close.strip()}, at most {thinking.budget} tokens"
     table.add_row("thinking", marks if thinking.budget else "none")
     table.add_row("spelling", f"{loaded.card.spelling.item_separator!r} {loaded.card.spelling.key_separator!r}")
-    stdout().print(table, highlight=False, markup=False)
+    stdout().print(table, markup=False)
 
 
 @app.command("doctor")
@@ -92,6 +101,8 @@ def examine_model(
     path = find_model(model).parent / "card.toml"
     if write and path.exists():
         raise UsageError(f"{path} is there already", hint="remove it, or leave out --write and compare")
+    if write:
+        check_place(path)
     with open_model(model, None, quiet=as_json) as loaded, stderr().status("looking") as status:
         report = asyncio.run(examine(loaded, lambda what: status.update(f"looking at {what}")))
     card = spell_card(report.card)
@@ -109,6 +120,6 @@ def examine_model(
         )
     else:
         stderr().print(finding_table(report.findings))
-        stdout().print(card, markup=False, highlight=False, soft_wrap=True)
+        print_text(card)
     if any(it.verdict == "bad" for it in report.findings):
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bridle.cli.common import PLAIN, JsonOption, print_json, settings, stdout
+from bridle.cli.common import PLAIN, JsonOption, print_json, print_text, settings, stdout
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -56,7 +56,7 @@ def check_policy(
         table.add_row(name, str(tools[name].effect), Text(it.word, colors[it.word]), rest)
     stdout().print(table)
     for it in wrong:
-        stdout().print(it, markup=False, highlight=False, soft_wrap=True)
+        print_text(it)
     raise typer.Exit(int(strict and bool(wrong)))
 
 
@@ -96,9 +96,9 @@ def explain(
     if not chosen:
         console.print("the policy took nothing from this run")
     for it in chosen:
-        console.print(f"[bold]{it['step']}[/]", highlight=False)
+        console.print(f"[bold]{it['step']}[/]")
         for line in _lines(it):
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:

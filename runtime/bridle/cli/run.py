@@ -18,14 +18,16 @@ from bridle.cli.common import (
     PlannerOption,
     open_writer,
     print_json,
+    print_text,
     read_text,
     settings,
     stderr,
-    stdout,
 )
 
 if TYPE_CHECKING:
+    from bridle.catalogue import Catalogue
     from bridle.journal import Event
+    from bridle.policy import Policy
     from bridle.run import Run
     from bridle.turn import Progress
 
@@ -77,7 +79,7 @@ def run(
     format: FormatOption = Format.JSON,  # the option's name
     max_steps: Annotated[int, typer.Option(min=1, help="Times that the model is asked.")] = 20,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens made in all.")] = 20_000,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds in all.")] = 600.0,
+    timeout: Annotated[float, typer.Option(min=0.1, max=1e9, help="Seconds in all.")] = 600.0,
     seed: Annotated[int | None, typer.Option(help="Fixes the chance in sampling.", show_default=False)] = None,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="The same tokens every time on this machine; slower.")
@@ -96,27 +98,27 @@ def run(
     """
     from bridle.agent import Agent
     from bridle.bounds import Limits
-    from bridle.cli.skills import known_skills
     from bridle.errors import UsageError
     from bridle.how import StepSettings
     from bridle.journal import Journal
-    from bridle.policy import OPEN, read_policy
 
     task = read_text(task)
     if not task.strip():
         raise UsageError("the task is empty", hint='say what to do: bridle run "..."')
+    rules, known = before(workspace, policy)
+    chosen = known.named(skill)
     with (
         Journal(settings().journal) as journal,
         open_writer(model, device, fallback=fallback, quiet=as_json, deterministic=deterministic) as loaded,
-        open_writer(planner, device, quiet=as_json) if planner else nullcontext() as plans,
+        open_writer(planner, device, quiet=as_json, deterministic=deterministic) if planner else nullcontext() as plans,
         watching(as_json=as_json, show_thinking=show_thinking) as watch,
     ):
         agent = Agent(
             loaded,
             workspace=workspace,
             journal=journal,
-            skill=skill,
-            catalogue=known_skills(),
+            skill=chosen,
+            catalogue=known,
             limits=Limits(steps=max_steps, tokens=max_tokens, seconds=timeout),
             settings=StepSettings(
                 format=format.value,
@@ -125,7 +127,7 @@ def run(
                 temperature=temperature,
                 seed=seed,
                 planner=plans,
-                policy=read_policy(policy) if policy else OPEN,
+                policy=rules,
                 review=review.value,
                 hand_over=hand_over,
                 undo=undo,
@@ -134,6 +136,20 @@ def run(
         )
         result = agent.run(task)
     end(result, as_json=as_json)
+
+
+def before(workspace: Path, policy: Path | None) -> tuple[Policy, Catalogue]:
+    """What a run goes by, read before a model is loaded for it.
+
+    Raises:
+        UsageError: the policy cannot be read, or no work be done in the folder.
+    """
+    from bridle.cli.skills import known_skills
+    from bridle.policy import OPEN, read_policy
+    from bridle.toolbox.workspace import Workspace
+
+    Workspace(workspace)
+    return read_policy(policy) if policy else OPEN, known_skills()
 
 
 @contextmanager
@@ -169,7 +185,7 @@ def ask_person(question: str) -> str | None:
     from rich.text import Text
 
     console = stderr()
-    console.print(Text(question, "bold"), highlight=False)
+    console.print(Text(question, "bold"))
     try:
         return console.input("[cyan]> [/]").strip() or None
     except EOFError:
@@ -181,19 +197,17 @@ def show(result: Run) -> None:
     from rich.markup import escape
 
     console = stderr()
-    if result.answer is not None:
-        stdout().print(result.answer, markup=False, highlight=False, soft_wrap=True)
-    if result.question is not None:
-        stdout().print(result.question, markup=False, highlight=False, soft_wrap=True)
+    for text in (result.answer, result.question):
+        if text is not None:
+            print_text(text)
     if result.status != "done":
-        console.print(f"[yellow]{result.status}[/]: {escape(result.reason)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]{result.status}[/]: {escape(result.reason)}", soft_wrap=True)
     if result.question is not None:
-        console.print(f"[dim]bridle runs resume {result.id} --answer ...[/]", highlight=False, soft_wrap=True)
+        console.print(f"[dim]bridle runs resume {result.id} --answer ...[/]", soft_wrap=True)
     made, seconds = result.tokens.sampled + result.tokens.forced, max(result.seconds, 1e-9)
     console.print(
         f"[dim]{result.steps} steps, {made} tokens ({result.tokens.forced} forced), {seconds:.1f} s, "
         f"{made / seconds:.0f} tokens/s. bridle trace {result.id}[/]",
-        highlight=False,
         soft_wrap=True,
     )
 

@@ -10,8 +10,8 @@ import typer
 
 from bridle.cli import again, insight
 from bridle.cli.again import RunArgument, again_taken
-from bridle.cli.common import DeviceOption, JsonOption, ModelOption, print_json, settings, stderr, stdout
-from bridle.cli.files import write_whole
+from bridle.cli.common import DeviceOption, JsonOption, ModelOption, print_json, print_text, settings, stderr, stdout
+from bridle.cli.files import check_place, is_file, write_whole
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -30,7 +30,7 @@ app.command("send")(insight.send)
 
 @app.command("list")
 def list_runs(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10**9, help="How many, the newest first.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List the latest runs."""
@@ -62,15 +62,15 @@ def show_run(run: RunArgument = "last", as_json: JsonOption = False) -> None:
     for event in events:
         match event.body:
             case RunStarted(task=task):
-                console.print(f"{found}  {event.at}", style="dim", highlight=False)
-                console.print(task, markup=False, highlight=False, style="bold")
+                console.print(f"{found}  {event.at}", style="dim")
+                console.print(task, markup=False, style="bold", soft_wrap=True)
             case CallIntended() as call:
-                console.print(f"{call.tool}{arguments(call.args)}", markup=False, highlight=False, style="cyan")
+                console.print(f"{call.tool}{arguments(call.args)}", markup=False, style="cyan", soft_wrap=True)
             case CallAnswered(text=text):
-                console.print(f"  {shorten(text)}", markup=False, highlight=False)
+                print_text(f"  {shorten(text)}")
             case RunEnded() as end:
-                console.print(end.status, style="dim", highlight=False)
-                console.print(end.answer or end.question or end.reason, markup=False, highlight=False)
+                console.print(end.status, style="dim")
+                print_text(end.answer or end.question or end.reason)
             case _:
                 pass
 
@@ -87,7 +87,7 @@ def show_state(run: RunArgument = "last", as_json: JsonOption = False) -> None:
     if as_json:
         print_json(state.model_dump(mode="json", by_alias=True))
     else:
-        stdout().print(state_tree(found, state), highlight=False)
+        stdout().print(state_tree(found, state))
 
 
 @app.command("verify")
@@ -108,7 +108,8 @@ def verify_run(
     from bridle.journal import Journal
     from bridle.journal.export import own_key, read_export
 
-    if (path := Path(run)).is_file():
+    if is_file(run):
+        path = Path(run)
         if again:
             raise UsageError("an exported file is checked as it is written: only a run of this journal is taken again")
         found = read_export(path, own_key(settings().key) if settings().key.is_file() else None)
@@ -118,7 +119,7 @@ def verify_run(
                 hint="it comes from another one, or its first line was changed",
             )
         signed = "signed here" if found.signed else "no key here to check its signature"
-        stdout().print(f"{found.run}: {len(found.events)} events, whole; {signed}", highlight=False)
+        stdout().print(f"{found.run}: {len(found.events)} events, whole; {signed}")
         return
     with Journal(settings().journal) as journal:
         names = journal.everything() if run == "all" else [journal.find(run)]
@@ -126,9 +127,7 @@ def verify_run(
     if wrong:
         told = "; ".join(f"{name}: {why}" for name, why in wrong.items())
         raise JournalError(f"{len(wrong)} of {len(names)} runs are not as they were written: {told}")
-    stdout().print(
-        f"{len(names)} {'run is as it was' if len(names) == 1 else 'runs are as they were'} written", highlight=False
-    )
+    stdout().print(f"{len(names)} {'run is as it was' if len(names) == 1 else 'runs are as they were'} written")
     if again:
         again_taken(names, model, device)
 
@@ -142,18 +141,22 @@ def export_run(
     from bridle.journal import Journal
     from bridle.journal.export import export, own_key
 
+    if out is not None:
+        check_place(out)
     with Journal(settings().journal) as journal:
         found = journal.find(run)
         lines = list(export(found, journal.sound(found), own_key(settings().key)))
     path = out or Path(f"{found}.jsonl")
     write_whole(path, "".join(lines))
-    stdout().print(f"{path}: {len(lines) - 1} events", highlight=False, soft_wrap=True)
+    stdout().print(f"{path}: {len(lines) - 1} events", soft_wrap=True)
 
 
 @app.command("prune")
 def prune_runs(
     keep: Annotated[int, typer.Option("--keep", min=0, help="How many of the latest stay.")] = 1000,
-    days: Annotated[float, typer.Option("--days", min=0, help="How many days they stay, whatever there is.")] = 30,
+    days: Annotated[
+        float, typer.Option("--days", min=0, max=36_500, help="How many days they stay, whatever there is.")
+    ] = 30,
     unfinished: Annotated[bool, typer.Option("--unfinished", help="Also those that were cut off.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else only say what would be done.")] = False,
 ) -> None:
@@ -175,7 +178,7 @@ def prune_runs(
         if yes:
             journal.remove(old)
     told = "were taken out" if yes else "would be taken out; say --yes to do it"
-    stdout().print(f"{len(old)} runs {told}", highlight=False)
+    stdout().print(f"{len(old)} runs {told}")
 
 
 def trace(
@@ -190,13 +193,15 @@ def trace(
     from bridle.observe.html import page
     from bridle.observe.trace import trace as draw
 
+    if html is not None:
+        check_place(html)
     with Journal(settings().journal) as journal:
         events = journal.events(found := journal.find(run))
     if html is not None:
         write_whole(html, page(found, events))
-        stdout().print(f"{html}: {len(events)} events", highlight=False, soft_wrap=True)
+        stdout().print(f"{html}: {len(events)} events", soft_wrap=True)
         return
-    stdout().print(draw(events, prompts=prompts), highlight=False)
+    stdout().print(draw(events, prompts=prompts))
 
 
 def told(run: str, events: list[Event]) -> dict[str, JsonValue]:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridle.cli.common import PLAIN, JsonOption, finding_rows, finding_table, print_json, settings, stderr, stdout
+from bridle.cli.common import (
+    PLAIN,
+    JsonOption,
+    finding_rows,
+    finding_table,
+    print_json,
+    print_text,
+    settings,
+    stderr,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from bridle.catalogue import Catalogue, Trust
@@ -63,11 +73,10 @@ def list_skills(as_json: JsonOption = False) -> None:
         table.add_row(skill.name, known.homes[skill.name], Text(skill.description))
     stdout().print(table)
     for why in known.broken.values():
-        stderr().print(f"[yellow]broken:[/] {escape(why)}", highlight=False, soft_wrap=True)
+        stderr().print(f"[yellow]broken:[/] {escape(why)}", soft_wrap=True)
     for folder in known.untrusted:
         stderr().print(
             f"[yellow]not trusted:[/] {escape(str(folder))}; look at it, then: bridle skills trust",
-            highlight=False,
             soft_wrap=True,
         )
 
@@ -81,10 +90,10 @@ def show(name: Annotated[str, typer.Argument(help="A skill, or its folder.", sho
 
     skill = known_skills().named(name)
     console = stdout()
-    console.print(f"[bold]{skill.name}[/]  [dim]{escape(str(skill.folder))}[/]", highlight=False, soft_wrap=True)
-    console.print(skill.description, markup=False, highlight=False)
+    console.print(f"[bold]{skill.name}[/]  [dim]{escape(str(skill.folder))}[/]", soft_wrap=True)
+    print_text(skill.description)
     allowed = "all tools" if skill.allowed_tools is None else ", ".join(skill.allowed_tools) or "no tools"
-    console.print(f"[dim]may use[/] {escape(allowed)}\n", highlight=False)
+    console.print(f"[dim]may use[/] {escape(allowed)}\n")
     console.print(Markdown(skill.instructions))
     for way, language in (("skill.py", "python"), ("steps.yaml", "yaml")):
         if (path := skill.folder / way).is_file():
@@ -112,7 +121,7 @@ def check(
         print_json({str(folder): finding_rows(findings) for folder, findings in found.items()})
     else:
         for folder, findings in found.items():
-            stdout().print(f"[bold]{escape(str(folder))}[/]", highlight=False, soft_wrap=True)
+            stdout().print(f"[bold]{escape(str(folder))}[/]", soft_wrap=True)
             stdout().print(finding_table(findings))
     if any(it.verdict == "bad" for findings in found.values() for it in findings):
         raise typer.Exit(1)
@@ -130,31 +139,36 @@ def new(
     steps: Annotated[bool, typer.Option("--steps", help="steps.yaml instead of skill.py.")] = False,
 ) -> None:
     """Make a new skill to begin with."""
-    from bridle.catalogue import PLACE
-    from bridle.errors import SkillError, UsageError
-    from bridle.skill import read_skill
+    import json
 
+    from pydantic import ValidationError
+
+    from bridle.catalogue import PLACE
+    from bridle.errors import UsageError, describe
+    from bridle.skill import FrontMatter
+
+    try:
+        head = FrontMatter(name=name, description=" ".join(about.split()))
+    except ValidationError as error:
+        raise UsageError(f"no skill can be made of that: {describe(error)}") from None
+    about = json.dumps(head.description, ensure_ascii=False)  # YAML and Python read it as JSON does
     own = Path() / PLACE
     path = (folder or own) / name
     if path.exists():
         raise UsageError(f"{path} is there already")
     trusted = folder is None and (not own.is_dir() or trust().has(own))
-    path.mkdir(parents=True)
-    (path / "SKILL.md").write_text(HEAD.format(name=name, about=about), encoding="utf-8")
     way, text = ("steps.yaml", STEPS) if steps else ("skill.py", CODE)
-    (path / way).write_text(text.format(about=about), encoding="utf-8")
     try:
-        read_skill(path)
-    except SkillError as error:
-        for it in path.iterdir():
-            it.unlink()
-        path.rmdir()
-        raise UsageError(f"no skill can be called '{name}'", hint=error.message) from None
+        path.mkdir(parents=True)
+        (path / "SKILL.md").write_text(HEAD.format(name=name, about=about), encoding="utf-8")
+        (path / way).write_text(text.format(about=about[1:-1] if way == "skill.py" else head.description), "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be made: {error.strerror}") from None
     if trusted:
         trust().give(own)  # whoever made it trusts it, and nothing else that came with the project
     elif folder is None:
         stderr().print(f"[yellow]not trusted:[/] what is in {own} besides; look at it, then: bridle skills trust")
-    stderr().print(f"made {path}; bridle skills check {path}, bridle run --skill {path} ...", highlight=False)
+    stderr().print(f"made {path}; bridle skills check {path}, bridle run --skill {path} ...")
 
 
 @app.command("trust")
@@ -166,14 +180,18 @@ def give_trust(folder: Annotated[Path, typer.Argument(help="A folder of skills."
     if not names:
         raise UsageError(f"there are no skills in {folder}")
     trust().give(folder)
-    stderr().print(f"trusted: {', '.join(names)}", highlight=False)
+    stderr().print(f"trusted: {', '.join(names)}")
 
 
 def known_skills() -> Catalogue:
     """All skills, as a user of the command line has them."""
     from bridle.catalogue import catalogue
 
-    return catalogue(Path.home(), Path.cwd(), trust())
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # a shell can stand in a folder that was removed
+        here = None
+    return catalogue(Path.home(), here, trust())
 
 
 def trust() -> Trust:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
 
 from bridle.journal import CallAnswered, CallIntended, Event, Heard, Noted, Ruled, RunEnded, StepTaken, Undone
 from bridle.turn import Progress
@@ -45,7 +46,7 @@ class Display:
                     if step.error:
                         self._say(f"[yellow]not usable, asking again:[/] {escape(step.error)}")
                 case CallIntended() as call:
-                    self._say(f"[bold cyan]{call.tool}[/]{escape(arguments(call.args))}")
+                    self._say(f"[bold cyan]{escape(call.tool)}[/]{escape(arguments(call.args))}")
                 case CallAnswered(ok=ok, text=text):
                     self._say(f"  [{'green' if ok else 'red'}]{escape(shorten(text))}[/]")
                 case Noted(text=text):
@@ -54,7 +55,7 @@ class Display:
                     for said in verdicts.values():
                         self._say(f"[yellow]refused:[/] {escape(shorten(said, 400))}")
                 case Undone(ok=ok, text=text, tool=tool):
-                    self._say(f"[{'yellow' if ok else 'red'}]undone {tool}: {escape(shorten(text))}[/]")
+                    self._say(f"[{'yellow' if ok else 'red'}]undone {escape(tool)}: {escape(shorten(text))}[/]")
                 case Heard(text=text):
                     self._say(f"[dim]you: {escape(text)}[/]")
                 case RunEnded():
@@ -87,10 +88,10 @@ class Display:
         if not self._console.is_terminal:
             return
         if self._status is None:
-            self._status = self._console.status(text, spinner_style="cyan")
+            self._status = self._console.status(Text(text), spinner_style="cyan")
             self._status.start()
         else:
-            self._status.update(text)
+            self._status.update(Text(text))
 
     def _stop(self) -> None:
         if self._status is not None:
