@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import email
 import os
+import sqlite3
+import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime
 from email import policy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +100,9 @@ def test_files(desk: Desk) -> None:
         ("draft_mail", {"to": "a@b\nBcc: c@d", "subject": "x"}, "one line"),
         ("convert_units", {"value": 1, "from_unit": "m", "to_unit": "kg"}, "m is a unit of length, kg of mass"),
         ("convert_units", {"value": 1, "from_unit": "parsnip", "to_unit": "kg"}, "no unit is called 'parsnip'"),
+        ("convert_units", {"value": 1, "from_unit": "ks", "to_unit": "s"}, "no unit is called 'ks'"),
+        ("convert_units", {"value": -300, "from_unit": "C", "to_unit": "F"}, "nothing is as cold"),
+        ("convert_units", {"value": float("inf"), "from_unit": "m", "to_unit": "km"}, "too large"),
         ("current_time", {"zone": "Atlantis"}, "no time zone"),
         ("shift_date", {"date": "2026-02-30", "days": 1}, "is not a date"),
         ("shift_date", {"date": "today", "days": 10**8}, "outside the calendar"),
@@ -196,6 +205,16 @@ def test_a_workspace_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         ("2**0.5", "about 1.41421356237"),
         ("1e3", "1000"),
         ("1.10 ** 20", "6.72749994932560009201"),
+        ("100/20% of 50", "10"),
+        ("10% of 20% of 50", "1"),
+        ("100 + 10%", "110"),
+        ("80 - 25% + 1", "61"),
+        ("2 * 10%", "0.2"),
+        ("max(1,200)", "200"),
+        ("sum(1,200,300)", "501"),
+        ("sqrt(1,024)", "32"),
+        ("0x10 + 1", "17"),
+        ("0 * 1e300", "0"),
     ],
 )
 def test_arithmetic_is_exact(desk: Desk, expression: str, result: str) -> None:
@@ -214,6 +233,15 @@ NO_ARITHMETIC = [
     "True + 1",
     "1j",
     "round(1, 99)",
+    "1e8000000",
+    "1e-8000000",
+    "1e400 * 1e400 * 1e400 * 1e400",
+    "...",
+    "1,2345",
+    "1000,200",
+    "12,34,567",
+    "1" + "%" * 400_000,
+    "1" + ",000" * 100_000,
 ]
 
 
@@ -272,6 +300,10 @@ def test_dates_and_times(desk: Desk) -> None:
         (3, "hours", "minutes", "3 hours = 180 minutes"),
         (1, "GiB", "MB", "1 GiB = 1073.741824 MB"),
         (6, "feet", "inches", "6 feet = 72 inches"),
+        (8, "Mb", "MB", "8 Mb = 1 MB"),
+        (1, "Cal", "cal", "1 Cal = 1000 cal"),
+        (1, "Mg", "kg", "1 Mg = 1000 kg"),
+        (3, "kgs", "g", "3 kgs = 3000 g"),
     ],
 )
 def test_units(desk: Desk, value: float, source: str, target: str, result: str) -> None:
@@ -351,7 +383,9 @@ def test_tables(desk: Desk) -> None:
     assert (
         desk("query_table", path="sales.csv", operation="rows", column="name", where="city != Oslo").text == "name\nBo"
     )
-    assert desk("query_table", path="costs.csv", operation="sum", column="item").text == "0"
+    assert desk("query_table", path="costs.csv", operation="sum", column="item").text == (
+        "0 (left out, being no numbers: 3 of 3)"
+    )
 
 
 def test_tables_are_plain_data(desk: Desk) -> None:
@@ -361,6 +395,189 @@ def test_tables_are_plain_data(desk: Desk) -> None:
     assert desk("query_table", path="odd.csv", operation="rows").text == "a, b\nx,1, 2\ny, "
     (desk.folder / "empty.csv").write_text("", encoding="utf-8")
     assert "is empty" in desk("query_table", path="empty.csv", operation="count").text
+
+
+def test_tables_say_what_they_leave_out(desk: Desk) -> None:
+    (desk.folder / "prices.csv").write_text(
+        'name,price,note\nA,"1,000",x\nB,-$5,\nC,n/a,"say ""hi"", twice"\nD,,\nE,1e9000000,\n', encoding="utf-8"
+    )
+    ask = partial(desk, "query_table", path="prices.csv")
+    assert ask(operation="sum", column="price").text == "995 (left out, being no numbers: 2 of 4)"
+    assert ask(operation="rows", column="name", where="price > 10").text == "name\nA"
+    assert ask(operation="rows", column="name", where="price == 1000 or name is C").text == "name\nA\nC"
+    assert ask(operation="rows", column="name", where="name is not A and price < 0").text == "name\nB"
+    assert ask(operation="rows", column="note", where="name = C").text == 'note\nsay "hi", twice'
+    assert ask(operation="count", where="note = 'x and y' or name = \"C or D\"").text == "0"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a;b\n1;2,5\n", "a, b\n1, 2,5"),
+        ("a,a,\n1,2,3\n", "a, a (2), column 3\n1, 2, 3"),
+        ("only\nx\ny\n", "only\nx\ny"),
+        ('a, "b, c"\n1, 2\n', "a, b, c\n1, 2"),
+        ("a,b\n1\n2,3,\n", "a, b\n1, \n2, 3"),
+        ("a,b\n1,2,3\n", "error: row 1 of t.csv has 3 cells, and there are 2 columns"),
+    ],
+)
+def test_tables_of_every_kind(desk: Desk, text: str, shown: str) -> None:
+    (desk.folder / "t.csv").write_text(text, encoding="utf-8")
+    assert desk("query_table", path="t.csv", operation="rows").text == shown
+
+
+def test_what_is_bridles_own_is_neither_read_nor_written(desk: Desk) -> None:
+    desk("write_file", path="todo.txt", content="new")
+    (kept,) = [it for it in (desk.folder / ".bridle" / "before").iterdir() if it.name != ".gitignore"]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    name = kept.relative_to(desk.folder).as_posix()
+    for call in (
+        desk("read_file", path=name),
+        desk("write_file", path=name, content="+forged"),
+        desk("write_file", path=".Bridle/before/x", content="x"),
+        desk("list_files", folder=".bridle"),
+    ):
+        assert not call.ok
+        assert "Bridle's own" in call.text
+    for path in (".git/hooks/pre-commit", "sub/.GIT/config"):
+        assert "git's own" in desk("write_file", path=path, content="x").text
+
+
+def test_a_file_keeps_its_mode_and_what_a_person_made_of_it(desk: Desk) -> None:
+    script = desk.folder / "run.sh"
+    script.write_text("old", encoding="utf-8")
+    script.chmod(0o750)
+    assert desk("write_file", key="run/1", path="run.sh", content="new").ok
+    assert stat.S_IMODE(script.stat().st_mode) == 0o750
+    assert desk("write_file", key="run/1", path="run.sh", content="new").ok, "after a kill it is done again"
+    script.write_text("a person's", encoding="utf-8")
+    again = desk("write_file", key="run/1", path="run.sh", content="new")
+    assert (again.ok, "changed since" in again.text) == (False, True)
+    assert script.read_text(encoding="utf-8") == "a person's"
+    long = "n" * 255
+    assert desk("write_file", path=long, content="x").ok
+    assert "not a usable path" in desk("write_file", path=long + "n", content="x").text
+    assert "not a usable path" in desk("read_file", path="a\ud800").text
+    assert "half a character" in desk("write_file", path="x", content="a\ud800").text
+
+
+def test_a_draft_that_a_person_worked_on_stays(desk: Desk) -> None:
+    mail = {"to": '"Doe, Jane" <jane@x.org>, Bob <bob@x.org>, Ann', "subject": "plan", "body": "Hello"}
+    first = desk("draft_mail", key="run/1", **mail)
+    assert first.ok, first.text
+    (path,) = (desk.folder / "drafts").iterdir()
+    to = email.message_from_bytes(path.read_bytes(), policy=policy.default)["To"]
+    assert [it.display_name for it in to.addresses] == ["Doe, Jane", "Bob", "Ann"]
+    assert [it.addr_spec for it in to.addresses][:2] == ["jane@x.org", "bob@x.org"]
+    path.write_bytes(path.read_bytes() + b"and more\r\n")
+    assert desk("draft_mail", key="run/1", **mail).text == first.text
+    assert path.read_bytes().endswith(b"and more\r\n")
+    services = {**desk.services, CallKey: CallKey("run/1")}
+    back = asyncio.run(TOOLS["draft_mail"].take_back(mail, "", services))
+    assert (back.ok, path.exists()) == (False, True)
+    for to, subject, body in (("a@b", "x\x85y", ""), ("Bob <nope>", "x", ""), ("a@b", "x", "\ud800")):
+        refused = desk("draft_mail", to=to, subject=subject, body=body)
+        assert not refused.ok
+        assert "Error" not in refused.text
+
+
+def test_a_workspace_for_reading_only_stays_as_it_is(desk: Desk) -> None:
+    desk("add_note", text="here")
+    desk("draft_mail", key="run/1", to="Ann", subject="x")
+    desk.services[Workspace] = Workspace(desk.folder, writable=False)
+    assert desk("find_notes").text.endswith("here")
+    for name, args in CHANGES.items():
+        assert "reading only" in desk(name, **args).text
+    services = {**desk.services, CallKey: CallKey("run/1")}
+    back = asyncio.run(TOOLS["draft_mail"].take_back({"to": "Ann", "subject": "x"}, "", services))
+    assert "reading only" in back.text
+    assert list((desk.folder / "drafts").iterdir())
+
+
+def test_nothing_of_an_odd_notes_file_is_raw(desk: Desk) -> None:
+    assert desk("find_notes").text == "nothing"
+    assert not (desk.folder / "notes.db").exists()
+    with closing(sqlite3.connect(desk.folder / "notes.db")) as notes:
+        notes.executescript("CREATE TABLE note (id, at, text); INSERT INTO note VALUES (1, 'yesterday', 'x');")
+    assert desk("find_notes").text == "1 (yesterday): x"
+    assert "cannot be opened" in desk("add_note", text="y").text
+
+
+def test_long_lists_say_that_they_are_cut(desk: Desk) -> None:
+    for number in range(53):
+        desk("add_note", text=f"note {number}")
+        desk("add_event", title=f"event {number:02}", date="2026-12-01")
+    for tool in ("find_notes", "list_events"):
+        lines = desk(tool).text.split("\n")
+        assert (len(lines), lines[-1]) == (51, "and 3 more")
+    (desk.folder / "long.txt").write_text(f"{'x' * 5000} needle {'y' * 5000}\n" + "needle\n" * 200, encoding="utf-8")
+    lines = desk("search_text", text="NEEDLE").text.split("\n")
+    assert (len(lines), lines[-1]) == (101, "and more")
+    assert len(lines[0]) < 330
+    (desk.folder / "old.txt").write_bytes("größer\n".encode("latin-1"))
+    assert desk("search_text", text="größer").text == "old.txt:1: größer"
+    (desk.folder / "huge.txt").write_bytes(b"words " * 2**20)
+    assert desk("search_text", text="nowhere").text == "not searched, being large: huge.txt"
+
+
+def test_events_are_added_at_once_and_nothing_else_is_touched(desk: Desk) -> None:
+    foreign = (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nX-ODD:kept\r\nBEGIN:VEVENT\r\nUID:bad\r\nDTSTART:nonsense\r\nSUMMARY:bad\r\n"
+        "this line is nothing\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    (desk.folder / "calendar.ics").write_text(foreign, encoding="utf-8", newline="")
+
+    def add(number: int) -> Observation:
+        return desk("add_event", f"run/{number}", title=f"t{number}", date="2026-12-01")
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(add, range(24)))
+    assert [it.text for it in done if not it.ok] == []
+    told = desk("list_events").text
+    assert all(f": t{n}" in told for n in range(24))
+    assert "cannot be read" in told
+    for number in range(24):
+        services = {**desk.services, CallKey: CallKey(f"run/{number}")}
+        args = {"title": f"t{number}", "date": "2026-12-01"}
+        assert asyncio.run(TOOLS["add_event"].take_back(args, "", services)).ok
+    assert (desk.folder / "calendar.ics").read_bytes().decode() == foreign
+
+
+def test_a_key_that_is_long_is_found_in_the_calendar(desk: Desk) -> None:
+    key = "run/" + "long, with; marks\\ and more " * 8
+    for _ in range(2):
+        desk("add_event", key, title="once", date="2026-12-01")
+    assert desk("list_events").text == "2026-12-01: once"
+    services = {**desk.services, CallKey: CallKey(key)}
+    assert asyncio.run(TOOLS["add_event"].take_back({"title": "once", "date": "2026-12-01"}, "", services)).ok
+    assert desk("list_events").text == "nothing"
+
+
+def test_events_that_come_again_last_or_stand_in_another_zone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Oslo")
+    time.tzset()
+    events = (
+        "UID:a\nSUMMARY:weekly\nDTSTART:20260105T090000\nDTEND:20260105T093000\nRRULE:FREQ=WEEKLY;BYDAY=MO\nEXDATE:20261123T090000",
+        "UID:b\nSUMMARY:fair\nDTSTART;VALUE=DATE:20261118\nDTEND;VALUE=DATE:20261122",
+        "UID:c\nSUMMARY:far\nDTSTART:20261201T233000Z\nDURATION:PT30M",
+        "UID:d\nSUMMARY:over\nDTSTART;VALUE=DATE:20261119\nDTEND;VALUE=DATE:20261120",
+        "UID:f\nSUMMARY:ticks\nDTSTART:20260105T090000\nRRULE:FREQ=SECONDLY",
+        "UID:e\nSUMMARY:ended\nDTSTART:20260105T090000\nRRULE:FREQ=DAILY;COUNT=3",
+    )
+    body = "".join(f"BEGIN:VEVENT\n{it}\nEND:VEVENT\n" for it in events)
+    (desk.folder / "calendar.ics").write_text(f"BEGIN:VCALENDAR\nVERSION:2.0\n{body}END:VCALENDAR\n", encoding="utf-8")
+    rest = "\nand 1 that cannot be read"
+    shown = ["2026-11-18: fair", "2026-11-30 09:00: weekly", "2026-12-02 00:30: far"]
+    assert desk("list_events").text == "\n".join(shown) + rest
+    assert desk("list_events", date="2026-11-21").text == shown[0] + rest
+    assert desk("list_events", date="2026-11-23").text == rest.strip()
+    assert desk("list_events", date="2026-12-02").text == shown[2] + rest
+    assert desk("list_events", date="2026-12-07").text == "2026-12-07 09:00: weekly" + rest
+    (desk.folder / "calendar.ics").write_text("", encoding="utf-8")
+    assert desk("list_events").text == "nothing"
+    assert "outside" in desk("add_event", title="x", date="9999-12-31").text
+    monkeypatch.undo()
+    time.tzset()
 
 
 CHANGES: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 from math import isqrt
 
@@ -20,10 +20,16 @@ SIZE_LIMIT = 4_096
 EXACT_DIGITS = 30
 """Significant digits up to which a result that ends is shown whole."""
 
+LENGTH_LIMIT = 500
+"""Characters of an expression."""
+
 _SPELLINGS = {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**", "\u00a0": " "}
+_SHARE = re.compile(r"([\d.]+)\s*%\s*of\s+([\d.]+)(?![\d.]*\s*%)", re.IGNORECASE)
 _PERCENT_OF = re.compile(r"([\d.]+)\s*%\s*of\s+", re.IGNORECASE)
 _PERCENT = re.compile(r"([\d.]+)\s*%(?!\s*[\d(])")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(\D|$))")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_OF_SEVERAL = re.compile(r"(?:min|max|sum|round)\s*\([^()]*\)", re.IGNORECASE)
+"""A call in which commas part the arguments."""
 
 
 @tool(effect="pure")
@@ -42,19 +48,38 @@ def evaluate(expression: str) -> Fraction:
     Raises:
         ToolError: it is not arithmetic, divides by zero, or grows too large.
     """
+    if len(expression) > LENGTH_LIMIT:
+        raise ToolError("the expression is too long")
     text = expression.strip().rstrip("=?").strip()
     for spelling, symbol in _SPELLINGS.items():
         text = text.replace(spelling, symbol)
-    text = _THOUSANDS.sub("", text)
+    parted = [range(*call.span()) for call in _OF_SEVERAL.finditer(text)]
+    text = _THOUSANDS.sub(
+        lambda it: it[0] if any(it.start() in call for call in parted) else it[0].replace(",", ""), text
+    )
+    text = _SHARE.sub(r"((\1/100)*\2)", text)  # of a share: 100 / 20% of 50 is 100 / 10
     text = _PERCENT_OF.sub(r"(\1/100)*", text)
-    text = _PERCENT.sub(r"(\1/100)", text)
-    if len(text) > 500:
-        raise ToolError("the expression is too long")
+    text = _PERCENT.sub(r"percent(\1)", text)
     try:
         tree = ast.parse(text, mode="eval")
         return _value(tree.body, text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         raise ToolError(f"'{expression}' is not an arithmetic expression") from None
+
+
+def exact(number: str) -> Fraction:
+    """A decimal number as a fraction, if it is not out of all proportion.
+
+    Raises:
+        ValueError: it is no finite number, or too large or small to be computed with.
+    """
+    try:
+        decimal = Decimal(number)
+    except InvalidOperation:
+        raise ValueError(f"'{number}' is not a number") from None
+    if not decimal.is_finite() or abs(decimal.adjusted()) > SIZE_LIMIT // 4:
+        raise ValueError(f"'{number}' is too large or too small")
+    return Fraction(decimal)
 
 
 def show(value: Fraction) -> str:
@@ -71,14 +96,19 @@ def show(value: Fraction) -> str:
 
 def _value(node: ast.expr, text: str) -> Fraction:
     match node:
-        case ast.Constant(value=bool() | str() | bytes() | complex() | None):
-            raise ToolError("only numbers can be calculated with")
+        case ast.Constant(value=int(value)) if not isinstance(value, bool):
+            return _bounded(Fraction(value))
+        case ast.Constant(value=float()):
+            return _bounded(exact(ast.get_source_segment(text, node) or "0"))
         case ast.Constant():
-            return Fraction(Decimal(ast.get_source_segment(text, node) or "0"))
+            raise ToolError("only numbers can be calculated with")
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand, text)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
             return _value(operand, text)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=ast.Call(func=ast.Name(id="percent"))):
+            whole = _value(left, text)  # as on every desk calculator: 100 + 10% is 110
+            return _bounded(_combine(op, whole, whole * _value(node.right, text)))
         case ast.BinOp(left=left, op=op, right=right):
             return _bounded(_combine(op, _value(left, text), _value(right, text)))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
@@ -137,6 +167,8 @@ def _apply(name: str, args: list[Fraction]) -> Fraction:
     match name, args:
         case "sqrt", [a]:
             return _root(a)
+        case "percent", [a]:
+            return a / 100
         case "abs", [a]:
             return abs(a)
         case "round", [a]:

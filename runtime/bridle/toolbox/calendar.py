@@ -1,14 +1,16 @@
 """A calendar in one iCalendar file (RFC 5545) of the workspace, which any calendar program opens."""
 
-# pyright: reportUnknownMemberType=false
-# icalendar leaves the values that it takes untyped.
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
+# icalendar leaves the values that it takes untyped, and the other has no types at all.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Component, Event
 
 from bridle.errors import ToolError
 from bridle.tool import CallKey, tool
@@ -17,13 +19,20 @@ from bridle.toolbox.workspace import Workspace
 
 CALENDAR = "calendar.ics"
 """The file in the workspace."""
+SHOWN = 50
+"""Events that one list shows at most."""
+EMPTY = "BEGIN:VCALENDAR\r\nPRODID:-//Bridle//Bridle//EN\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"
+_EVENT = re.compile(r"^BEGIN:VEVENT\s.*?^END:VEVENT[^\n]*(?:\n|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_END = re.compile(r"^END:VCALENDAR", re.MULTILINE | re.IGNORECASE)
 
 
 def remove_event(workspace: Workspace, key: CallKey) -> str:
-    """Remove the event that a call put in the calendar."""
-    calendar = _read(workspace)
-    calendar.subcomponents = [it for it in calendar.subcomponents if str(it.get("uid")) != key.value]
-    workspace.write_bytes(CALENDAR, calendar.to_ical())
+    """Remove the event that a call put in the calendar; all else stays letter for letter."""
+    with workspace.alone():
+        text = _text(workspace)
+        left = _EVENT.sub(lambda it: "" if _uid(it[0]) == key.value else it[0], text)
+        if left != text:
+            workspace.write_bytes(CALENDAR, left.encode())
     return "the event is removed"
 
 
@@ -43,21 +52,25 @@ def add_event(
     if not 0 < minutes <= 60 * 24 * 30:
         raise ToolError("an event takes between one minute and thirty days")
     day = read_date(date, clock.now().date())
-    calendar = _read(workspace)
-    if key.value not in {str(event.get("uid")) for event in calendar.events}:
-        event = Event()
-        event.add("uid", key.value)
-        event.add("dtstamp", datetime.now(UTC))
-        event.add("summary", title.strip())
-        if time is None:
-            event.add("dtstart", day)
-            event.add("dtend", day + timedelta(days=1))
-        else:
-            start = datetime.combine(day, read_time(time))
-            event.add("dtstart", start)
-            event.add("dtend", start + timedelta(minutes=minutes))
-        calendar.add_component(event)
-        workspace.write_bytes(CALENDAR, calendar.to_ical())
+    event = Event()
+    event.add("uid", key.value)
+    event.add("dtstamp", datetime.now(UTC))
+    event.add("summary", title.strip())
+    start = day if time is None else datetime.combine(day, read_time(time))
+    event.add("dtstart", start)
+    try:
+        event.add("dtend", start + (timedelta(days=1) if time is None else timedelta(minutes=minutes)))
+    except OverflowError:
+        raise ToolError("that date is outside the calendar") from None
+    with workspace.alone():
+        text = _text(workspace)
+        _parsed(text)  # what is no calendar is not added to
+        if key.value not in map(_uid, _EVENT.findall(text)):
+            ends = [it.start() for it in _END.finditer(text)]
+            if not ends:
+                raise ToolError(f"{CALENDAR} has no end")
+            text = text[: ends[-1]] + event.to_ical().decode() + text[ends[-1] :]
+            workspace.write_bytes(CALENDAR, text.encode())
     at = "" if time is None else f" at {read_time(time):%H:%M}"
     return f"Added {title.strip()} on {show_date(day)}{at}"
 
@@ -71,33 +84,67 @@ def list_events(workspace: Workspace, clock: Clock, date: str | None = None) -> 
     """
     today = clock.now().date()
     day = None if date is None else read_date(date, today)
-    events = sorted(((_day(event), _line(event)) for event in _read(workspace).events), key=lambda item: item[1])
-    return [line for when, line in events if (when == day if day else when >= today)][:50]
+    calendar = _parsed(_text(workspace))
+    series = dict[str, list[Event]]()
+    for number, event in enumerate(calendar.events):
+        series.setdefault(str(event.get("uid", number)), []).append(event)
+    found, broken = list[str](), len(calendar.errors)
+    for events in series.values():
+        try:
+            found += _told([*calendar.timezones, *events], day or today, only=day is not None)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # other programs write anything
+            broken += 1
+    found.sort()
+    rest = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return [*found[:SHOWN], *rest, *([f"and {broken} that cannot be read"] if broken else [])]
 
 
-def _read(workspace: Workspace) -> Calendar:
-    path = workspace.path(CALENDAR)
-    if not path.exists():
-        calendar = Calendar()
-        calendar.add("prodid", "-//Bridle//Bridle//EN")
-        calendar.add("version", "2.0")
-        return calendar
+def _told(parts: Sequence[Component], since: date, *, only: bool) -> list[str]:
+    """What of an event, with all that is said of its coming again, is on a day; or, if not only that, its next time."""
+    from recurring_ical_events import of
+
+    calendar = Calendar()
+    for part in parts:
+        if {"SECONDLY", "MINUTELY"} & {*part.get("rrule", {}).get("freq", ())}:
+            raise ValueError("it comes again too often to be looked through")
+        calendar.add_component(part)
+    midnight, day = datetime.combine(since, time.min), timedelta(days=1)
+    times = of(calendar).between(since - day, since + 2 * day) if only else of(calendar).after(since - day)
+    lines = list[str]()
+    for event in cast("Iterable[Event]", times):  # of a day more on either side, for they know of no local time
+        start, end = _local(event.start), _local(event.end)
+        if (end <= midnight and start < midnight) or (only and start >= midnight + day):
+            continue
+        at = f" {start:%H:%M}" if isinstance(event.start, datetime) else ""
+        lines.append(f"{start:%Y-%m-%d}{at}: {event.get('summary', 'no title')}")
+        if not only:
+            break
+    return lines
+
+
+def _local(moment: date) -> datetime:
+    """A moment or the beginning of a day, in this machine's time."""
+    if not isinstance(moment, datetime):
+        return datetime.combine(moment, time.min)
+    return moment if moment.tzinfo is None else moment.astimezone().replace(tzinfo=None)
+
+
+def _text(workspace: Workspace) -> str:
+    """The file as it is; an empty calendar if there is none."""
+    text = workspace.read_text(CALENDAR) if workspace.path(CALENDAR).exists() else ""
+    return text if text.strip() else EMPTY
+
+
+def _parsed(text: str) -> Calendar:
     try:
-        return Calendar.from_ical(workspace.read_text(CALENDAR))
+        return Calendar.from_ical(text)
     except (ValueError, IndexError, KeyError) as error:
         raise ToolError(f"{CALENDAR} is not a calendar that can be read: {error}") from None
 
 
-def _start(event: Event) -> date | datetime:
-    return cast("date | datetime", event.decoded("dtstart"))
-
-
-def _day(event: Event) -> date:
-    start = _start(event)
-    return start.date() if isinstance(start, datetime) else start
-
-
-def _line(event: Event) -> str:
-    start = _start(event)
-    at = f" {start:%H:%M}" if isinstance(start, datetime) else ""
-    return f"{_day(event).isoformat()}{at}: {event.get('summary', 'no title')}"
+def _uid(event: str) -> str:
+    """The UID of an event as it is written, if it has one that can be read."""
+    try:
+        return str(Event.from_ical(event).get("uid", ""))
+    except (ValueError, IndexError, KeyError):
+        return ""

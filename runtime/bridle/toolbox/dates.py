@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -101,6 +102,8 @@ def read_date(text: str, today: date) -> date:
     if parts := _numbers(plain, today):
         year, month, day = parts
         try:
+            if (month, day) == (2, 29) and str(year) not in plain:  # the next one that there is
+                year = next(it for it in range(year, year + 9) if isleap(it))
             return date(year, month, day)
         except ValueError as error:
             raise ToolError(f"'{text}' is not a date: {error}") from None

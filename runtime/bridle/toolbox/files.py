@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
+from pathlib import Path
 
 from bridle.errors import ToolError
 from bridle.tool import CallKey, Teller, tool
@@ -12,6 +13,8 @@ TOLD = 50
 """Files between two words about how far a search is."""
 MATCH_LIMIT = 100
 """Matches that one search returns at most."""
+LINE = 300
+"""Characters of a line that a match shows at most."""
 
 
 @tool(effect="pure")
@@ -52,21 +55,46 @@ def search_text(workspace: Workspace, tell: Teller, text: str, folder: str = "."
         raise ToolError("the text to search for is empty")
     wanted = text.casefold()
     found: list[str] = []
+    large: list[str] = []
     files = list(workspace.files(folder))
     for number, path in enumerate(files):
         if number % TOLD == 0:
             tell(f"searching {len(files)} files", number, len(files))
-        if path.stat().st_size > FILE_LIMIT:
-            continue
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (UnicodeDecodeError, OSError):
-            continue
         name = workspace.name(path)
-        found += [f"{name}:{n}: {line.strip()}" for n, line in enumerate(lines, 1) if wanted in line.casefold()]
+        if path.stat().st_size > FILE_LIMIT:
+            large.append(name)
+            continue
+        for n, line in enumerate(_lines(path), 1):
+            if (at := line.casefold().find(wanted)) >= 0:
+                found.append(f"{name}:{n}: {_around(line, at)}")
         if len(found) > MATCH_LIMIT:
-            break
-    return _cut(found)
+            return [*found[:MATCH_LIMIT], "and more"]
+    return [*found, *([f"not searched, being large: {', '.join(large[:5])}"] if large else [])]
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text, also of one in the encodings before UTF-8; none of what is no text or cannot be read."""
+    try:
+        data = path.read_bytes()
+    except TimeoutError:  # which is an OSError, and says that the search took too long
+        raise
+    except OSError:
+        return []
+    if b"\0" in data:
+        return []
+    try:
+        return data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        return data.decode("latin-1").splitlines()
+
+
+def _around(line: str, at: int) -> str:
+    """A line, or what of a long one stands around a place."""
+    line = line.rstrip()
+    if len(line) <= LINE:
+        return line.strip()
+    start = max(0, at - LINE // 2)
+    return f"{'…' if start else ''}{line[start : start + LINE].strip()}…"
 
 
 @tool(effect="pure")
@@ -77,16 +105,24 @@ def read_file(workspace: Workspace, path: str) -> str:
 
 def unwrite(workspace: Workspace, key: CallKey, path: str, content: str) -> str:
     """Make a file what it was before it was written."""
-    workspace.put_back(key.value, path, content.encode())
+    workspace.put_back(key.value, path, _bytes(content))
     return f"{path} is what it was before"
 
 
 @tool(effect="idempotent", undo=unwrite)
 def write_file(workspace: Workspace, key: CallKey, path: str, content: str) -> str:
     """Write a text file."""
-    workspace.keep(key.value, path)
-    written = workspace.write_bytes(path, content.encode())
+    data = _bytes(content)
+    workspace.keep(key.value, path, data)
+    written = workspace.write_bytes(path, data)
     return f"Wrote {workspace.name(written)}"
+
+
+def _bytes(content: str) -> bytes:
+    try:
+        return content.encode()
+    except UnicodeEncodeError:
+        raise ToolError("the content has half a character in it, which no file can hold") from None
 
 
 def _cut(found: list[str]) -> list[str]:

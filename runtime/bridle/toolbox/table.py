@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal
 
 from bridle.errors import ToolError
 from bridle.tool import tool
-from bridle.toolbox.calculator import show
+from bridle.toolbox.calculator import exact, show
 from bridle.toolbox.workspace import Workspace
 
 ROW_LIMIT = 50
@@ -21,8 +21,10 @@ Operation = Literal["rows", "count", "sum", "average", "min", "max"]
 Row = dict[str, str]
 
 _CONDITION = re.compile(
-    r"\s*(?P<column>.+?)\s*(?P<sign><=|>=|!=|<>|=|<|>| is | contains )\s*(?P<value>.+?)\s*", re.IGNORECASE
+    r"\s*(?P<column>.+?)\s*(?P<sign><=|>=|!=|<>|==?|<|>| is not | is | contains )\s*(?P<value>.+?)\s*", re.IGNORECASE
 )
+_JOINT = re.compile(r"""(?<!\w)'[^']*'(?!\w)|(?<!\w)"[^"]*"(?!\w)|\s+(?P<word>and|or)\s+""", re.IGNORECASE)
+_NUMBER = re.compile(r"([-+]?)\s*[$€£]?\s*([-+]?)(\d{1,3}(?:,\d{3})+(?:\.\d*)?|[\d.]+(?:e[-+]?\d+)?)", re.IGNORECASE)
 
 
 @tool(effect="pure")
@@ -35,8 +37,8 @@ def query_table(
         where: which rows, such as "city = Oslo", "price > 10" or "name contains an and year = 2026"
     """
     columns, rows = _read(workspace.read_text(path), path)
-    for condition in re.split(r"\s+and\s+", where, flags=re.IGNORECASE) if where else []:
-        rows = _filter(rows, columns, condition)
+    if where:
+        rows = _where(rows, columns, where)
     match operation:
         case "count":
             return str(len(rows))
@@ -49,24 +51,36 @@ def query_table(
             if column is None:
                 raise ToolError(f"{operation} needs a column, one of: {', '.join(columns)}")
             name = _column(columns, column)
-            return _fold(operation, [number for row in rows if (number := _number(row[name])) is not None], name)
+            cells = [row[name] for row in rows if row[name]]
+            numbers = [number for cell in cells if (number := _number(cell)) is not None]
+            others = len(cells) - len(numbers)
+            told = f" (left out, being no numbers: {others} of {len(cells)})" if others else ""
+            return _fold(operation, numbers, name) + told
 
 
 def _read(text: str, path: str) -> tuple[list[str], list[Row]]:
+    head = text.lstrip().partition("\n")[0]
     try:
-        dialect = csv.Sniffer().sniff(text[:4096], delimiters=",;\t|")
-    except csv.Error:
-        dialect = csv.excel
-    try:
-        lines = [line for line in csv.reader(io.StringIO(text), dialect) if line]
+        marks = {mark: len(next(_cells(head, mark), list[str]())) for mark in ",;\t|"}
+        lines = [line for line in _cells(text, max(marks, key=lambda mark: marks[mark])) if line]
     except csv.Error as error:
         raise ToolError(f"{path} is not a table: {error}") from None
     if not lines:
         raise ToolError(f"{path} is empty")
-    columns = [name.strip() for name in lines[0]]
+    columns = list[str]()
+    for number, name in enumerate(lines[0], 1):
+        plain = name.strip() or f"column {number}"
+        columns.append(plain if plain not in columns else f"{plain} ({number})")
+    for number, line in enumerate(lines[1:], 1):
+        if any(cell.strip() for cell in line[len(columns) :]):
+            raise ToolError(f"row {number} of {path} has {len(line)} cells, and there are {len(columns)} columns")
     return columns, [
         dict(zip(columns, [*(cell.strip() for cell in line), *[""] * len(columns)], strict=False)) for line in lines[1:]
     ]
+
+
+def _cells(text: str, mark: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
 
 
 def _column(columns: list[str], name: str) -> str:
@@ -74,6 +88,26 @@ def _column(columns: list[str], name: str) -> str:
         if column.casefold() == name.strip().casefold():
             return column
     raise ToolError(f"there is no column {name}; the columns are: {', '.join(columns)}")
+
+
+def _where(rows: list[Row], columns: list[str], conditions: str) -> list[Row]:
+    """The rows that meet what is asked for; `and` binds its sides more closely than `or`."""
+    ways: list[list[str]] = [[]]
+    start = 0
+    for joint in [*_JOINT.finditer(conditions), None]:
+        if joint is not None and joint["word"] is None:
+            continue
+        ways[-1].append(conditions[start : joint.start() if joint else None])
+        if joint is not None:
+            start = joint.end()
+            ways += [[]] if joint["word"].casefold() == "or" else []
+    found = set[int]()
+    for way in ways:
+        left = rows
+        for condition in way:
+            left = _filter(left, columns, condition)
+        found |= {id(row) for row in left}
+    return [row for row in rows if id(row) in found]
 
 
 def _filter(rows: list[Row], columns: list[str], condition: str) -> list[Row]:
@@ -89,22 +123,34 @@ def _filter(rows: list[Row], columns: list[str], condition: str) -> list[Row]:
 
 
 def _holds(cell: str, sign: str, wanted: str) -> bool:
-    """Whether a cell meets a condition: compared as numbers if both are, else as text without regard to case."""
+    """Whether a cell meets a condition: compared as numbers if both are, else as text without regard to case.
+
+    What is no number is neither more nor less than one.
+    """
     if sign == "contains":
         return wanted.casefold() in cell.casefold()
     left, right = _number(cell), _number(wanted)
+    if left is None and right is not None and sign[0] in "<>" and sign != "<>":
+        return False
     if left is None or right is None:
         low, same = cell.casefold() < wanted.casefold(), cell.casefold() == wanted.casefold()
     else:
         low, same = left < right, left == right
-    verdicts = {"=": same, "is": same, "!=": not same, "<>": not same, "<": low, "<=": low or same, ">=": not low}
+    verdicts = {
+        **dict.fromkeys(("=", "==", "is"), same),
+        **dict.fromkeys(("!=", "<>", "is not"), not same),
+        "<": low, "<=": low or same, ">=": not low,
+    }  # fmt: skip
     return verdicts.get(sign, not low and not same)
 
 
 def _number(cell: str) -> Fraction | None:
+    match = _NUMBER.fullmatch(cell.replace(" ", "").replace("\u00a0", ""))
+    if match is None or (match[1] and match[2]):
+        return None
     try:
-        return Fraction(Decimal(cell.replace(" ", "").lstrip("$€£")))
-    except (InvalidOperation, ValueError, OverflowError):
+        return exact(match[1] + match[2] + match[3].replace(",", ""))
+    except ValueError:
         return None
 
 

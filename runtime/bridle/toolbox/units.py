@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bridle.errors import ToolError
 from bridle.tool import tool
-from bridle.toolbox.calculator import show
+from bridle.toolbox.calculator import exact, show
 
 
 class Unit(NamedTuple):
@@ -64,6 +64,12 @@ def _read_table() -> dict[str, Unit]:
     return units | dict.fromkeys(["f", "°f", "fahrenheit", "degree_fahrenheit"], fahrenheit)
 
 
+_CASED = {
+    **{f"{prefix}b": Unit("data", Fraction(10**power, 8)) for prefix, power in zip("MGT", (6, 9, 12), strict=True)},
+    "Mg": Unit("mass", Fraction(1000)),
+    "Cal": Unit("energy", Fraction(4184)),
+}
+"""What is another unit in other cases: a megabit, a tonne, the calorie of food."""
 UNITS = _read_table()
 """Every unit by each of its names, in the singular and lower case."""
 
@@ -74,20 +80,27 @@ def convert_units(value: float, from_unit: str, to_unit: str) -> str:
     source, target = find_unit(from_unit), find_unit(to_unit)
     if source.dimension != target.dimension:
         raise ToolError(f"{from_unit} is a unit of {source.dimension}, {to_unit} of {target.dimension}")
-    amount = Fraction(Decimal(repr(value)))
+    try:
+        amount = exact(repr(value))
+    except ValueError as error:
+        raise ToolError(str(error)) from None
+    if source.dimension == "temperature" and amount * source.factor + source.offset < 0:
+        raise ToolError(f"nothing is as cold as {show(amount)} {from_unit}")
     result = (amount * source.factor + source.offset - target.offset) / target.factor
     return f"{show(amount)} {from_unit} = {_short(result)} {to_unit}"
 
 
 def find_unit(name: str) -> Unit:
-    """A unit by name, in singular or plural, any case.
+    """A unit by name, in singular or plural; in any case, but where that makes another unit.
 
     Raises:
         ToolError: there is none.
     """
     plain = name.strip().casefold().rstrip(".").replace(" ", "_").replace("²", "2").replace("³", "3")
+    if name.strip() in _CASED:
+        return _CASED[name.strip()]
     for spelling in (plain, plain.removesuffix("s"), plain.removesuffix("es"), plain.replace("degrees_", "degree_")):
-        if spelling in UNITS:
+        if spelling in UNITS and (spelling == plain or len(spelling) > 1):
             return UNITS[spelling]
     raise ToolError(f"no unit is called '{name}'")
 
