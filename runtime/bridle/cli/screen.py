@@ -25,7 +25,7 @@ class Screen(Console):
     """A console on which only Bridle moves the cursor and chooses colours; no `:name:` turns into a picture."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, emoji=False)
+        super().__init__(stderr=stderr, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As `Console`, with what is said made harmless; its own controls are left alone."""
