@@ -54,11 +54,11 @@ from bridle.journal.store import new_run
 from bridle.overhear import overhear
 from bridle.person import Ask, Letter, Person, Question
 from bridle.prompt import Message
-from bridle.recall import spent, take_back_all
+from bridle.recall import own_calls, spent, take_back_all
 from bridle.record import Recorder, told
 from bridle.resume import check_same, way_of
 from bridle.run import Run
-from bridle.running import Overtime, in_time
+from bridle.running import Overtime, in_time, is_stopped
 from bridle.scope import choose_scope
 from bridle.skill import Skill
 from bridle.tool import Service, Tool
@@ -274,7 +274,9 @@ class Agent:
             return self._end(
                 context, Status.BUDGET, None, None, f"it took longer than {context.bounds.limits.seconds:g} s"
             )
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if not is_stopped():  # of something that the skill itself began
+                return await self._abort(context, Status.FAILED, type(error).__name__)
             await self._abort(context, Status.CANCELLED, "it was stopped")
             raise
         except BridleError as error:
@@ -315,7 +317,7 @@ class Agent:
         tools = [*self.tools, *context.tools]
         with suppress(BridleError):  # its skill may be gone by now
             tools += self.skill.tools()
-        left = await take_back_all(context, self.journal.events(course.recorder.run), tools)
+        left = await take_back_all(context, own_calls(self.journal, course.recorder.run), tools)
         stays = f"; this stays: {', '.join(left)}" if left else ""
         return self._end(context, status, None, None, f"{reason}; what was done is taken back{stays}", undone=True)
 

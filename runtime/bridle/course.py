@@ -19,7 +19,7 @@ from bridle.bounds import Ended
 from bridle.decide import Calibration, Decision, choose
 from bridle.effects import Effects, same_question
 from bridle.engine.base import Generation, Stop
-from bridle.errors import BridleError, BudgetError
+from bridle.errors import BridleError, BudgetError, FormatError
 from bridle.grammar.base import Choice
 from bridle.journal import Counted, Status, StepFailed, StepTaken
 from bridle.model import Model
@@ -27,7 +27,7 @@ from bridle.prompt import Message, Prompt
 from bridle.prompt import sources as sources_of
 from bridle.record import as_json, digest, usage_of
 from bridle.state import Store
-from bridle.step import Outcome, Step, StepError, take
+from bridle.step import Outcome, Step, StepError, read, take
 from bridle.turn import Attempt, Writer
 from bridle.vote import Vote, most, vote
 
@@ -140,7 +140,11 @@ class Course(Effects):
         taken = tuple(again(it) for it in attempts)
         self.bounds.spend(taken)
         last = attempts[-1]
-        return Outcome(step.form.load(json.loads(last.spelled) if last.spelled else last.value), taken)
+        try:  # as then: not every value comes back from the JSON that it makes, or comes back as the same
+            value, _ = read(step.form, taken[-1])
+        except FormatError:  # an older version read it otherwise
+            value = step.form.load(json.loads(last.spelled) if last.spelled else last.value)
+        return Outcome(value, taken)
 
     def _fail_again(self, path: str, step: Step[Any]) -> None:
         """Fail where a step did before: the skill may have gone another way for it.
@@ -198,4 +202,5 @@ def again(taken: StepTaken) -> Attempt:
         error=taken.error,
         cut=taken.cut,
         model=taken.model,
+        held_by=taken.held_by or "nothing",
     )

@@ -12,20 +12,23 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 from bridle.approval import approved, doubt, is_no, question, what_came
 from bridle.bounds import Astray, Bounds, CallMade, Ended
+from bridle.errors import JournalError, SkillError
 from bridle.gate import Gate
 from bridle.grammar.keywords import Schema
 from bridle.grammar.said import Call
 from bridle.how import StepSettings
 from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
+from bridle.journal.chain import canonical_json
 from bridle.journal.replay import APPROVAL, DOUBT, again_at
 from bridle.person import Person, Question
 from bridle.record import Recorder
 from bridle.tool import FAILED, CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Progress
+from bridle.values import speakable
 from bridle.verdict import PolicyError, Verdict
 
 T = TypeVar("T")
@@ -93,6 +96,10 @@ class Effects:
             Astray: another call was made there before.
         """
         begun, made = time.monotonic(), self.past.call(place)
+        try:
+            canonical_json(dict(call.args))
+        except JournalError:
+            raise SkillError(f"the arguments of {call.tool} are no JSON that can be written down") from None
         verdict = self.gate.verdict(tool, skill, sources, "ask")
         if made is not None:
             call = self._as_then(place, call, tool, verdict, made)
@@ -128,11 +135,12 @@ class Effects:
     ) -> Observation:
         """Make a call, or find out what came of one that was begun; written down before and after."""
         services = {**self.services, CallKey: CallKey(key), Teller: Teller(self._hears)}
-        seen = None
+        seen, anew = None, made is None
         try:
             if made is not None:
-                seen = await self._settled(call, tool, services, f"{DOUBT}{place}.{made.begun}")
-            if made is None or (seen is None and tool.effect is Effect.UNSAFE):  # a word that it was not is for once
+                seen, by_person = await self._settled(call, tool, services, f"{DOUBT}{place}.{made.begun}")
+                anew = seen is None and by_person  # a word that it was not is for once
+            if anew:
                 self.recorder.intent(key, call, tool.effect, sources)
             if seen is None:
                 self.recorder.doing()
@@ -146,22 +154,24 @@ class Effects:
 
     async def _settled(
         self, call: Call, tool: Tool, services: Mapping[type[Service], Service], path: str
-    ) -> Observation | None:
-        """What came of a call that was begun and of which nothing is known; None if it is to be made (again): where
-        that does no harm, where the world says that it was not, or where the person does. A person who says neither is
-        asked again: words that are taken for the wrong one of the two would lose an effect, or double it.
+    ) -> tuple[Observation | None, bool]:
+        """What came of a call that was begun and of which nothing is known, and whether a person says so; None if it is
+        to be made (again): where that does no harm, where the world says that it was not, or where the person does, who
+        is asked as well where the world cannot be. A person who says neither is asked again: words that are taken for
+        the wrong one of the two would lose an effect, or double it.
 
         Raises:
             Ended: the person has to be asked, and is not there.
         """
         if tool.effect in (Effect.PURE, Effect.IDEMPOTENT):
-            return None
+            return None, False
         if tool.probe is not None:
             self.recorder.doing()
             seen = await tool.probe.call(tool.probe.among(call.args), services)
-            return seen if not seen.ok or seen.value is not None else None
+            if seen.ok:
+                return (seen if seen.value is not None else None), False
         text = await self.insist(path, doubt(call, tool), what_came, Status.IN_DOUBT)
-        return Observation(True, text, text) if text else None
+        return (Observation(True, text, text) if text else None), True
 
     async def _passed(self, place: str, call: Call, tool: Tool, verdict: Verdict) -> Call:
         """The call that the policy, and the person if it says so, let pass.
@@ -273,6 +283,7 @@ class Effects:
             raise Ended(status, "it has a question", question)
         if within is not None and seconds > within and not is_no(answer):
             raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
+        answer = cast("str", speakable(answer))
         self.recorder.event(Heard(path=path, question=str(question), text=answer))
         self._believe(path, answer)
         return answer

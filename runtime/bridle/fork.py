@@ -22,6 +22,7 @@ from bridle.journal import (
     Seen,
     StepFailed,
     StepTaken,
+    Undone,
     beginning,
     place_of,
     prompts,
@@ -84,8 +85,8 @@ def fork(
         case _:
             pass
     begins = {"forked": f"{run} at {at}", "digest": skill or started.digest, "model": model or started.model}
-    copy, numbers = new_run(), dict[int, int]()
-    stay = _stay(events, before)
+    copy, numbers, copied = new_run(), dict[int, int](), list[tuple[Body, str | None]]()
+    stay = _stay(events, here.number)
     made = {place_of(key) for key in stay} | {place_of(it.key) for it in bodies if isinstance(it, CallIntended)}
     made |= {asked_about(it.path) for it in bodies if isinstance(it, Heard)}
     for event in before:
@@ -94,7 +95,7 @@ def fork(
                 told = body.model_copy(update=begins)
             case RunEnded():
                 continue
-            case CallIntended(key=key) if key not in stay:  # it is made anew
+            case CallIntended(key=key) | CallAnswered(key=key) if key not in stay:  # it is made anew
                 continue
             case Heard(path=path) if (place := asked_about(path)) and place not in made:
                 continue  # it was for the call that is made anew
@@ -104,18 +105,21 @@ def fork(
                 told = body.model_copy(update={"base": numbers[base]})
             case body:
                 told = body
-        numbers[event.number] = journal.append(copy, told).number
-    for body in bodies:
-        journal.append(copy, body)
+        numbers[event.number] = len(copied) + 1
+        copied.append((told, None if isinstance(told, RunStarted) else event.at))
+    journal.append_all(copy, [*copied, *((body, None) for body in bodies)])
     return copy
 
 
-def _stay(events: Sequence[Event], before: Sequence[Event]) -> set[str]:
-    """The calls, by key, that a copy of the first events has: what came of them is known there, or to nobody."""
+def _stay(events: Sequence[Event], here: int) -> set[str]:
+    """The calls, by key, that a copy of what comes before an event has: what came of them is known there, or to nobody.
+    Those that were taken back since are made anew."""
+    before = [event for event in events if event.number < here]
     known = {event.body.key for event in events if isinstance(event.body, CallAnswered)}
     begun = [event.body for event in before if isinstance(event.body, CallIntended)]
     doubtful = {it.key for it in begun if it.effect == Effect.UNSAFE and it.key not in known}
-    return doubtful | {event.body.key for event in before if isinstance(event.body, CallAnswered)}
+    gone = {it.body.key for it in events if it.number >= here and isinstance(it.body, Undone) and it.body.ok}
+    return (doubtful | {event.body.key for event in before if isinstance(event.body, CallAnswered)}) - gone
 
 
 def difference(journal: Journal, one: str, other: str) -> str:

@@ -9,7 +9,20 @@ from bridle.context import Context
 from bridle.course import again
 from bridle.delegate import Delegates
 from bridle.errors import BridleError
-from bridle.journal import CallAnswered, CallIntended, Decided, Delegated, Event, Past, StepTaken, place_of
+from bridle.journal import (
+    CallAnswered,
+    CallIntended,
+    Decided,
+    Delegated,
+    Event,
+    Journal,
+    Past,
+    Status,
+    StepTaken,
+    ending,
+    owner_of,
+    place_of,
+)
 from bridle.tool import Tool
 
 
@@ -20,6 +33,16 @@ def spent(bounds: Bounds, events: Sequence[Event]) -> None:
             bounds.spend([again(event.body)])
         elif isinstance(event.body, Decided):
             bounds.spend((), steps=1)
+
+
+def own_calls(journal: Journal, run: str) -> list[Event]:
+    """The record of a run without the calls that it has from a run that was done, if it is a copy: what that one did
+    stays."""
+    events = journal.events(run)
+    owners = {owner_of(it.body.key) for it in events if isinstance(it.body, CallIntended)} - {run}
+    ends = {it: ending(found) if (found := journal.events(it)) else None for it in owners}
+    done = {it for it, end in ends.items() if end is not None and end.status is Status.DONE}
+    return [it for it in events if not (isinstance(it.body, CallIntended) and owner_of(it.body.key) in done)]
 
 
 async def take_back_all(context: Context, events: Sequence[Event], tools: Sequence[Tool]) -> list[str]:

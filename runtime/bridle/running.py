@@ -24,6 +24,12 @@ class Overtime(Exception):
     """A skill did not end in its time."""
 
 
+def is_stopped() -> bool:
+    """Whether somebody cancels this task: else a cancellation is of something inside of it, and its own mistake."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 async def in_time(work: Awaitable[T], deadline: Callable[[], float], busy: Callable[[], bool]) -> T:
     """What work comes to; stopped soon after `deadline`, on the monotonic clock, which may move, though not while it is
     `busy`.
@@ -67,7 +73,12 @@ async def run(
 
 async def _once(work: Callable[[], object], timeout: float) -> object:
     if inspect.iscoroutinefunction(work):
-        return await asyncio.wait_for(cast("Awaitable[object]", work()), timeout)
+        try:
+            return await asyncio.wait_for(cast("Awaitable[object]", work()), timeout)
+        except asyncio.CancelledError:
+            if is_stopped():
+                raise
+            raise ToolError("the tool raised CancelledError") from None
     return await _in_thread(work, timeout)
 
 

@@ -94,14 +94,20 @@ class State(Generic[M]):
             UsageError: they do not fit the type; nothing was changed.
         """
         layer, place, name = self._key
-        value = self._read({**self._now().model_dump(mode="json"), **changes})
-        self._store.keep(
+        path, store = self._context.path("state"), self._store
+        if layer == "global" and store.past.kept(path) is None and (newest := store.recorder.kept(name)) is not None:
+            store.latest[self._key] = newest  # another run may have changed it since this one looked
+        known = {it: field.alias or it for it, field in self._kind.model_fields.items()}
+        value = self._read({**_told(self._now()), **{known.get(it, it): new for it, new in changes.items()}})
+        if self._read(_told(value)) != value:
+            raise UsageError(f"a {name} cannot be kept: as JSON it is another one", hint="no secrets, nothing excluded")
+        store.keep(
             Kept(
-                path=self._context.path("state"),
+                path=path,
                 layer=layer,
                 place=place,
                 name=name,
-                value=value.model_dump(mode="json"),
+                value=_told(value),
                 sources=sorted(self._context.sources),
             )
         )
@@ -120,3 +126,8 @@ class State(Generic[M]):
             return self._kind.model_validate(value)
         except ValidationError as error:
             raise UsageError(f"this is no {self._kind.__name__}: {describe(error)}") from None
+
+
+def _told(value: BaseModel) -> dict[str, JsonValue]:
+    """A value as JSON that it can be read from again."""
+    return value.model_dump(mode="json", by_alias=True)

@@ -164,7 +164,7 @@ class _Taking(Generic[T]):
             if (stop := attempt.generation.stop) in (Stop.CANCELLED, Stop.DEADLINE):
                 raise self.failure(f"the step was stopped: {stop}", stop)
             try:
-                value, mends = _read(self.step.form, attempt)
+                value, mends = read(self.step.form, attempt)
             except FormatError as error:
                 self.attempts[-1] = replace(attempt, error=error.message)
                 self.partials.append(error.partial)
@@ -224,7 +224,7 @@ def _numbered(tell: Callable[[Progress], None] | None, attempt: int) -> Callable
     return tell and (lambda progress: tell(replace(progress, attempt=attempt)))
 
 
-def _read(form: Form[T], attempt: Attempt) -> tuple[T, tuple[str, ...]]:
+def read(form: Form[T], attempt: Attempt) -> tuple[T, tuple[str, ...]]:
     """The value of a reply, and what was mended to read it.
 
     Raises:

@@ -33,6 +33,7 @@ from bridle.grammar.keywords import Schema
 from bridle.grammar.parameters import noted, parameters
 from bridle.labels import in_words
 from bridle.running import run
+from bridle.values import speakable
 
 RESULT_LIMIT = 6_000
 """Characters of a result that the model is shown; the journal keeps all of it."""
@@ -153,14 +154,15 @@ class Tool:
         self, args: Mapping[str, JsonValue], services: Mapping[type[Service], Service] | None = None
     ) -> Observation:
         """Run the tool. Whatever it does wrong comes back as an observation with `ok` false, never as an exception."""
-        start, unclear = time.monotonic(), False
+        start, unclear, done = time.monotonic(), False, ""
         try:
             known = {Teller: Teller(), **(services or {})}
             values = self.check(args) | _hand_over(self, known)
             result = await run(
                 partial(self.function, **values), self.timeout, self.retries, cast("Teller", known[Teller])
             )
-            value = cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json"))
+            unclear, done = True, "it was done, but what came of it cannot be told: "
+            value = speakable(cast("JsonValue", TypeAdapter(object).dump_python(result, mode="json")))
             if self.doubt and (why := self.doubt(result)):
                 told = f"{FAILED}{self.name} gave a result that is not believed: {why}"
                 return Observation(False, value, told, time.monotonic() - start, open=True)
@@ -170,7 +172,8 @@ class Tool:
         except TimeoutError:
             message, unclear = f"{self.name} took longer than {self.timeout:g} s and was stopped", True
         except Exception as error:  # a tool is foreign code: anything it raises is news for the model
-            message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            message = done + (f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        message = cast("str", speakable(message))
         return Observation(False, message, f"{FAILED}{message}", time.monotonic() - start, open=unclear)
 
     async def take_back(

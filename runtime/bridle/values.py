@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -30,6 +31,24 @@ def canonical(value: JsonValue) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(canonical, value)) + "]"
     return json.dumps(value)
+
+
+def speakable(value: JsonValue) -> JsonValue:
+    """A value whose texts hold no half characters, which neither UTF-8 nor a model can say; those are spelled out. They
+    come from names of files in older encodings.
+
+    >>> speakable({"caf\\udce9.txt": ["ok"]})
+    {'caf\\\\udce9.txt': ['ok']}
+    """
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case list():
+            return [speakable(it) for it in value]
+        case dict():
+            return {cast("str", speakable(name)): speakable(it) for name, it in value.items()}
+        case _:
+            return value
 
 
 def common(first: Sequence[object], second: Sequence[object]) -> int:

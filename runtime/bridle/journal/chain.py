@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from bridle.errors import JournalError, describe
 from bridle.journal.event import Body
+from bridle.values import speakable
 
 _BODIES: TypeAdapter[Body] = TypeAdapter(Annotated[Body, Field(discriminator="kind")])
 GENESIS = "0" * 64
@@ -46,12 +47,12 @@ def write_body(body: Body) -> str:
     """A body as JSON, its keys in their own order: what was said is kept as it was said.
 
     Raises:
-        JournalError: it holds NaN or an infinity, which JSON cannot say, or half of a surrogate pair.
+        JournalError: it holds NaN or an infinity, which JSON cannot say.
     """
     try:
         text = body.model_dump_json()
-    except PydanticSerializationError as error:
-        raise JournalError(f"an event cannot be written as JSON: {error}") from None
+    except PydanticSerializationError:  # half characters, in what a skill says of itself, or in an error
+        text = canonical_json(speakable(cast("JsonValue", body.model_dump())))
     if "NaN" in text or "Infinity" in text:  # as a number, or in what somebody said
         canonical_json(json.loads(text))
     return text

@@ -333,6 +333,11 @@ def is_reading(path: str) -> bool:
     return any(it.startswith("read#") for it in path.split("/"))
 
 
+def owner_of(key: str) -> str:
+    """The run that made a call, of the key that names it for ever."""
+    return key.partition("/")[0]
+
+
 def place_of(key: str) -> str:
     """The place of a call in its run, of the key that names it for ever."""
     return key.partition("/")[2]

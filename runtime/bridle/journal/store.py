@@ -13,10 +13,11 @@ import gc
 import json
 import secrets
 import threading
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,12 +30,16 @@ from bridle.journal.file import open_file, remedy
 from bridle.journal.held import alone
 from bridle.journal.whole import RunEnded, RunStarted, Status
 
-LATEST = """
-SELECT {} FROM event WHERE kind = 'kept' AND body ->> 'layer' = 'global' AND body ->> 'name' = ?
-  AND NOT (body ->> 'read') ORDER BY at DESC, run DESC, number DESC LIMIT 1
+KEPT = """
+kind = 'kept' AND CASE WHEN json_valid(body) THEN body ->> 'layer' = 'global' AND NOT (body ->> 'read') END
 """
-"""What was kept last for all runs under the name of a type."""
-WHOLE = "SELECT number, at, body, previous, hash, kind FROM event WHERE run = ? ORDER BY number"
+"""What was kept for all runs."""
+LATEST = (
+    f"SELECT run, CAST(body AS BLOB) FROM event WHERE {KEPT} "  # noqa: S608  # of what stands here alone
+    "AND CASE WHEN json_valid(body) THEN body ->> 'name' END = ? ORDER BY rowid DESC LIMIT 1 OFFSET ?"
+)
+"""What was kept last, or before that, for all runs under the name of a type. Clocks go back, rows do not."""
+WHOLE = "SELECT number, at, CAST(body AS BLOB), previous, hash, kind FROM event WHERE run = ? ORDER BY number"
 """All of a run, each event with its kind as the index has it."""
 
 
@@ -95,25 +100,46 @@ class Journal:
             JournalError: the disk is full or the file cannot be written, or somebody else went on with the run; nothing
                 was added, all before is kept.
         """
-        text, at = write_body(body), datetime.now(UTC).isoformat(timespec="milliseconds")
+        text = write_body(body)
         with self._writing(f"the journal {self.path} cannot be written"):
-            number, previous = after or self._head(run)
-            event = Event(run, number + 1, at, body, previous, chain(run, number + 1, at, text, previous), text)
-            row = (run, event.number, at, body.kind, text, previous, event.hash)
             if durable:
                 self._db.execute("PRAGMA synchronous=FULL")
             try:
-                self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            except apsw.ConstraintError:
-                self._heads.pop(run, None)
-                raise JournalError(
-                    f"somebody else went on with the run {run} meanwhile", hint=f"bridle runs show {run}"
-                ) from None
+                return self._append(run, body, text, datetime.now(UTC), after)
             finally:
                 if durable:
                     self._db.execute("PRAGMA synchronous=NORMAL")
-            self._heads[run] = (event.number, event.hash)
-            return event
+
+    def append_all(self, run: str, bodies: Sequence[tuple[Body, str | None]]) -> None:
+        """Add events to a run, all of them or none, each with its moment, or now.
+
+        Raises:
+            JournalError: as `append`.
+        """
+        told = [(body, write_body(body), at) for body, at in bodies]
+        with self._writing(f"the journal {self.path} cannot be written"):
+            try:
+                with self._db:
+                    for body, text, at in told:
+                        self._append(run, body, text, datetime.fromisoformat(at) if at else datetime.now(UTC))
+            except BaseException:
+                self._heads.pop(run, None)
+                raise
+
+    def _append(self, run: str, body: Body, text: str, moment: datetime, after: tuple[int, str] | None = None) -> Event:
+        at = moment.isoformat(timespec="milliseconds")
+        number, previous = after or self._head(run)
+        event = Event(run, number + 1, at, body, previous, chain(run, number + 1, at, text, previous), text)
+        row = (run, event.number, at, body.kind, text, previous, event.hash)
+        try:
+            self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except apsw.ConstraintError:
+            self._heads.pop(run, None)
+            raise JournalError(
+                f"somebody else went on with the run {run} meanwhile", hint=f"bridle runs show {run}"
+            ) from None
+        self._heads[run] = (event.number, event.hash)
+        return event
 
     @contextmanager
     def hold(self, run: str) -> Generator[None]:
@@ -161,7 +187,7 @@ class Journal:
         Raises:
             JournalError: an event cannot be read.
         """
-        query = "SELECT number, at, body, previous, hash FROM event WHERE run = ? ORDER BY number LIMIT ?"
+        query = "SELECT number, at, CAST(body AS BLOB), previous, hash FROM event WHERE run = ? ORDER BY number LIMIT ?"
         with self._writing(f"the journal {self.path} cannot be read"):
             rows = list(self._db.execute(query, (run, most)))
         return _events(run, rows)
@@ -169,14 +195,16 @@ class Journal:
     def runs(self, limit: int = 50) -> list[RunSummary]:
         """The latest runs, newest first."""
         query = """
-            SELECT started.run, started.at, started.body, ended.body FROM event AS started
-            LEFT JOIN event AS ended ON ended.run = started.run AND ended.kind = 'run.ended'
-              AND ended.number = (SELECT max(number) FROM event WHERE run = started.run AND kind = 'run.ended')
+            SELECT started.run, started.at, CAST(started.body AS BLOB), CAST(ended.body AS BLOB)
+            FROM event AS started LEFT JOIN event AS ended
+              ON ended.run = started.run AND ended.kind = 'run.ended' AND ended.number = (
+                SELECT number FROM event
+                WHERE run = started.run AND kind <> 'run.judged' ORDER BY number DESC LIMIT 1)
             WHERE started.kind = 'run.started' ORDER BY started.at DESC, started.run DESC LIMIT ?
         """
         with self._writing(f"the journal {self.path} cannot be read"):
             rows = list(self._db.execute(query, (limit,)))
-        return [_summary(str(run), str(at), str(started), ended) for run, at, started, ended in rows]
+        return [_summary(str(run), str(at), started, ended) for run, at, started, ended in rows]
 
     def everything(self) -> list[str]:
         """The ids of all runs of which anything is left, also without their beginning."""
@@ -195,20 +223,28 @@ class Journal:
             return cast("int", self._db.execute("SELECT count(*) FROM event WHERE kind = 'run.started'").get)
 
     def kept(self, name: str) -> Kept | None:
-        """What a run kept last for all runs under the name of a type; None if none did."""
-        with self._writing(f"the journal {self.path} cannot be read"):
-            row = next(self._db.execute(LATEST.format("body"), (name,)), None)
-        return cast("Kept", read_body(str(row[0]))) if row else None
+        """What a run kept last for all runs under the name of a type; None if none did.
+
+        Of a run that is not as it was written nothing is believed: then it is what was kept before that.
+        """
+        return next((kept for _, kept in self._kept(name)), None)
 
     def keepers(self) -> set[str]:
         """The runs that kept something for all runs which none has changed since."""
-        query = """
-            SELECT DISTINCT body ->> 'name' FROM event WHERE kind = 'kept' AND body ->> 'layer' = 'global'
-        """
+        query = f"SELECT DISTINCT CAST(body ->> 'name' AS BLOB) FROM event WHERE {KEPT}"  # noqa: S608  # the same
         with self._writing(f"the journal {self.path} cannot be read"):
-            names = [str(row[0]) for row in self._db.execute(query)]
-            rows = [next(self._db.execute(LATEST.format("run"), (name,)), None) for name in names]
-        return {str(row[0]) for row in rows if row}
+            names = [text_of(row[0]) for row in self._db.execute(query)]
+        return {run for name in names for run, _ in islice(self._kept(name), 1)}
+
+    def _kept(self, name: str) -> Iterator[tuple[str, Kept]]:
+        """What was kept for all runs under the name of a type, the last first, with the run that did."""
+        for number in count():
+            with self._writing(f"the journal {self.path} cannot be read"):
+                row = next(self._db.execute(LATEST, (name, number)), None)
+            if row is None:
+                return
+            if not self.verify(run := str(row[0])):
+                yield run, cast("Kept", read_body(text_of(row[1])))
 
     def find(self, name: str) -> str:
         """The run that a person means: its id, the beginning of it, or `last`.
@@ -282,7 +318,8 @@ def _wrong(run: str, rows: Sequence[tuple[Any, ...]]) -> str:
     for place, (number, at, body, before, own, kind) in enumerate(rows, 1):
         if number != place:
             return f"event {place} is missing"
-        if before != previous or own != chain(run, place, str(at), str(body), str(before)) or not _is(body, kind):
+        text = text_of(body)
+        if before != previous or own != chain(run, place, str(at), text, str(before)) or not _is(text, kind):
             return f"event {place} was changed"
         previous = str(own)
     return ""
@@ -314,16 +351,21 @@ def _events(run: str, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
 def _event(run: str, number: object, at: object, body: object, previous: object, own: object) -> Event:
     try:
         datetime.fromisoformat(str(at))
-        told = read_body(str(body))
+        told = read_body(text := text_of(body))
     except (JournalError, ValueError) as error:
         why = error.message if isinstance(error, JournalError) else f"{str(at)!r:.40} is no moment"
         raise JournalError(f"event {number} of the run {run}: {why}", hint="bridle runs verify shows more") from None
-    return Event(run, cast("int", number), str(at), told, str(previous), str(own), str(body))
+    return Event(run, cast("int", number), str(at), told, str(previous), str(own), text)
 
 
-def _summary(run: str, at: str, started: str, ended: object) -> RunSummary:
+def text_of(body: object) -> str:
+    """A body as it stands in the file; what is no UTF-8 in it, because the file is damaged, does not hide the rest."""
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+
+
+def _summary(run: str, at: str, started: object, ended: object) -> RunSummary:
     try:
-        start, end = read_body(started), read_body(str(ended)) if ended is not None else None
+        start, end = read_body(text_of(started)), read_body(text_of(ended)) if ended is not None else None
         if not isinstance(start, RunStarted) or not isinstance(end, RunEnded | None):
             raise JournalError("it does not begin or end as a run does")
     except JournalError as error:
