@@ -50,7 +50,7 @@ def list_runs(
 @app.command("show")
 def show_run(run: RunArgument = "last", as_json: JsonOption = False) -> None:
     """Show one run: its task, its calls, its answer."""
-    from bridle.journal import CallAnswered, CallIntended, Journal, RunEnded, RunStarted
+    from bridle.journal import CallAnswered, CallIntended, Journal, RunEnded, RunStarted, beginning
     from bridle.observe.progress import arguments, shorten
 
     with Journal(settings().journal) as journal:
@@ -58,6 +58,7 @@ def show_run(run: RunArgument = "last", as_json: JsonOption = False) -> None:
     if as_json:
         print_json(told(found, events))
         return
+    beginning(found, events)
     console = stdout()
     for event in events:
         match event.body:

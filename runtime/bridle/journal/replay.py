@@ -282,7 +282,7 @@ def beginning(run: str, events: Sequence[Event]) -> RunStarted:
     """
     first = events[0].body if events else None
     if not isinstance(first, RunStarted):
-        raise JournalError(f"the run {run} has no beginning")
+        raise JournalError(f"the run {run} has no beginning", hint=f"bridle trace {run} shows what is left of it")
     return first
 
 
