@@ -133,6 +133,14 @@ def test_there_are_hundreds_of_ways_to_ask(recipe: Any) -> None:
     assert min(by_tool.values()) >= 25, by_tool
 
 
+def test_every_heading_of_phrases_is_an_intent(recipe: Any) -> None:
+    intents, phrases = recipe("intents_all"), recipe("phrases")
+    shown = {pattern for it in intents.INTENTS for says in (it.says, *it.missing.values()) for pattern in says}
+    for heading, patterns in phrases.patterns().items():
+        assert patterns, heading
+        assert set(patterns) <= shown, heading
+
+
 def test_the_same_seed_makes_the_same_data(recipe: Any) -> None:
     sessions = recipe("sessions")
     one, other, third = ([it.session() for _ in range(20)] for it in map(sessions.Maker, (5, 5, 6)))

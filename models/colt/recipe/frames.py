@@ -29,7 +29,12 @@ _VERBS = words(
     "jot keep leave let list locate look mail make mark message note open paint plan predict prepare print put read "
     "record remember remind save scan schedule search select send set show sing solve start store sum take teach "
     "tell total transform turn view work write {verb} append grab browse drop fetch file hunt insert inspect load "
-    "look retrieve return review run seek translate type"
+    "look retrieve return review run seek translate type accumulate address advise aggregate announce assume block "
+    "capture clock collect comb consult copy crunch deduct derive detect determine dictate dig dispatch dump echo "
+    "enumerate examine export extract fill flip gather generate identify invite itemize jump key knock measure move "
+    "name notify nudge obtain organise output paste peek pencil perform pick pin pinpoint place post produce pull push "
+    "recalculate recite reckon reduce register render report reserve resolve reveal rewrite round say scribble see "
+    "shift shoot sift simplify skim spell spot squeeze state stick subtract switch tally track verify walk"
 )
 """What orders begin with, among the patterns."""
 _WORD = re.compile(r"[a-z]{5,}")
@@ -112,7 +117,9 @@ def expand(random: Random, pattern: str) -> str:
     while True:
         chosen = _CHOICE.sub(choose, pattern)
         if chosen == pattern:
-            return " ".join(chosen.replace(" ,", ",").replace(" ?", "?").replace(" .", ".").split())
+            for sign in ",?.:":
+                chosen = chosen.replace(f" {sign}", sign)
+            return " ".join(chosen.split())
         pattern = chosen
 
 

@@ -7,5 +7,6 @@ from intents_days import DAYS
 from intents_files import FILES
 from intents_numbers import NUMBERS
 from intents_writing import WRITING
+from phrases import enriched
 
-INTENTS: tuple[Intent, ...] = (*FILES, *NUMBERS, *DAYS, *WRITING)
+INTENTS: tuple[Intent, ...] = tuple(map(enriched, (*FILES, *NUMBERS, *DAYS, *WRITING)))
