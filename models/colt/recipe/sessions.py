@@ -246,7 +246,9 @@ class Maker:
 
     def _ask_first(self, intent: Intent, drawn: dict[str, str]) -> Task:
         missing = self.random.choice(list(intent.missing))
-        patterns = intent.missing[missing]
+        others = [f"{{{name}}}" for name in drawn if name != missing]
+        says = intent.missing[missing]
+        patterns = [it for it in says if all(other in it for other in others)] or says  # one value is missing, not two
         request = self._say(patterns, drawn)
         given = {name: value for name, value in drawn.items() if "{" + name + "}" in "".join(patterns)}
         if set(drawn) - set(given) - {missing}:  # the short request says less than the call needs: all at once
