@@ -163,7 +163,7 @@ def test_what_is_put_back_twice_is_put_back_once(tmp_path: Path) -> None:
         if before is not None:
             file.write_bytes(before)
         key = str(number)
-        workspace.keep(key, "a.txt")
+        workspace.keep(key, "a.txt", b"after")
         file.write_bytes(b"after")
         workspace.put_back(key, "a.txt", b"after")
         workspace.put_back(key, "a.txt", b"after")
@@ -172,10 +172,10 @@ def test_what_is_put_back_twice_is_put_back_once(tmp_path: Path) -> None:
         workspace.put_back(key, "a.txt", b"after")
         assert file.read_bytes() == b"later"
     file.write_bytes(b"before")
-    workspace.keep("stopped", "a.txt")
+    workspace.keep("stopped", "a.txt", b"after")
     workspace.put_back("stopped", "a.txt", b"after")  # stopped behind the write, before it was told
     file.write_bytes(b"before")
-    workspace.keep("changed", "a.txt")
+    workspace.keep("changed", "a.txt", b"after")
     file.write_bytes(b"by somebody else")
     with pytest.raises(ToolError, match="was changed since"):
         workspace.put_back("changed", "a.txt", b"after")
