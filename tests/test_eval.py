@@ -384,7 +384,15 @@ def test_the_share_that_must_pass(bridle: Any, tmp_path: Path) -> None:
 def test_what_was_done_before_a_stop_is_kept(tmp_path: Path) -> None:
     told = [{"request": f"What is {n} + 3?", "expect": {"answer": {"number": n + 3}}} for n in range(300)]
     (tmp_path / "many.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
-    command = [sys.executable, "-m", "bridle", "eval", "many.yaml", "--report", "report.json", "--at-once", "2"]
+    args = ["bridle", "eval", "many.yaml", "--report", "report.json", "--at-once", "2"]
+    code = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
+        "from bridle.cli import main\n"
+        f"sys.argv = {args}\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", code]
     environment = {**os.environ, "BRIDLE_HOME": str(tmp_path / "home")}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as child:
         due = time.monotonic() + 60
