@@ -217,7 +217,7 @@ def test_arguments_that_are_no_json_end_the_run_and_nothing_else(agent: Callable
 
     run = agent(work, [measure]).run("go")
     assert (run.status, WORLD) == (Status.FAILED, [])
-    assert "no JSON that can be written down" in run.reason
+    assert "cannot be written as JSON" in run.reason
 
 
 def cancel(what: str) -> str:

@@ -188,10 +188,10 @@ def test_bodies_round_trip_through_their_text(args: dict[str, Any]) -> None:
 
 
 def test_what_json_cannot_say_is_refused() -> None:
-    with pytest.raises(JournalError, match="cannot be written as JSON"):
+    with pytest.raises(UsageError, match="cannot be written as JSON"):
         canonical_json({"x": float("nan")})
     for number in (float("nan"), float("inf"), float("-inf")):
-        with pytest.raises(JournalError, match="cannot be written as JSON"):
+        with pytest.raises(UsageError, match="cannot be written as JSON"):
             write_body(CallIntended(key="k", tool="t", args={"x": [number]}, effect="pure"))
     assert "NaN" in write_body(Noted(path="note#1", text="NaN and Infinity are words, too"))
     with pytest.raises(JournalError, match="cannot be read"):

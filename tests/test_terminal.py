@@ -147,6 +147,20 @@ def test_letters_that_an_output_does_not_have_are_spelled(tmp_path: Path) -> Non
         assert (done.returncode, done.stderr) == (0, "")
         if "--json" in args:
             assert json.loads(done.stdout)[0]["task"] == HOSTILE
+    odd = {"word": "größer 🙂 \udce9"}
+    code = (
+        "import sys\n"
+        "from bridle.cli import main\n"
+        "from bridle.cli.common import print_json\n"
+        "sys.argv = ['bridle', '--version']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        f"    print_json({odd!r})\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == odd
 
 
 def test_what_was_cut_is_told(bridle: Any) -> None:

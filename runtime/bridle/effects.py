@@ -12,23 +12,21 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar
 
 from bridle.approval import approved, doubt, is_no, question, what_came
 from bridle.bounds import Astray, Bounds, CallMade, Ended
-from bridle.errors import JournalError, SkillError
 from bridle.gate import Gate
 from bridle.grammar.keywords import Schema
 from bridle.grammar.said import Call
 from bridle.how import StepSettings
 from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
-from bridle.journal.chain import canonical_json
 from bridle.journal.replay import APPROVAL, DOUBT, again_at
 from bridle.person import Person, Question
 from bridle.record import Recorder
 from bridle.tool import FAILED, CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Progress
-from bridle.values import speakable
+from bridle.values import spelled_out
 from bridle.verdict import PolicyError, Verdict
 
 T = TypeVar("T")
@@ -96,10 +94,6 @@ class Effects:
             Astray: another call was made there before.
         """
         begun, made = time.monotonic(), self.past.call(place)
-        try:
-            canonical_json(dict(call.args))
-        except JournalError:
-            raise SkillError(f"the arguments of {call.tool} are no JSON that can be written down") from None
         verdict = self.gate.verdict(tool, skill, sources, "ask")
         if made is not None:
             call = self._as_then(place, call, tool, verdict, made)
@@ -283,7 +277,7 @@ class Effects:
             raise Ended(status, "it has a question", question)
         if within is not None and seconds > within and not is_no(answer):
             raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
-        answer = cast("str", speakable(answer))
+        answer = spelled_out(answer)
         self.recorder.event(Heard(path=path, question=str(question), text=answer))
         self._believe(path, answer)
         return answer

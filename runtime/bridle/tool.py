@@ -33,7 +33,7 @@ from bridle.grammar.keywords import Schema
 from bridle.grammar.parameters import noted, parameters
 from bridle.labels import in_words
 from bridle.running import run
-from bridle.values import speakable
+from bridle.values import speakable, spelled_out
 
 RESULT_LIMIT = 6_000
 """Characters of a result that the model is shown; the journal keeps all of it."""
@@ -173,7 +173,7 @@ class Tool:
             message, unclear = f"{self.name} took longer than {self.timeout:g} s and was stopped", True
         except Exception as error:  # a tool is foreign code: anything it raises is news for the model
             message = done + (f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-        message = cast("str", speakable(message))
+        message = spelled_out(message)
         return Observation(False, message, f"{FAILED}{message}", time.monotonic() - start, open=unclear)
 
     async def take_back(

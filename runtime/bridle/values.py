@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import cast
 
 from pydantic import JsonValue
 
@@ -33,20 +32,25 @@ def canonical(value: JsonValue) -> str:
     return json.dumps(value)
 
 
+def spelled_out(text: str) -> str:
+    """A text with its half characters, which neither UTF-8 nor a model can say, spelled out. They come from names of
+    files in older encodings."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def speakable(value: JsonValue) -> JsonValue:
-    """A value whose texts hold no half characters, which neither UTF-8 nor a model can say; those are spelled out. They
-    come from names of files in older encodings.
+    """A value with all its texts, as `spelled_out`.
 
     >>> speakable({"caf\\udce9.txt": ["ok"]})
     {'caf\\\\udce9.txt': ['ok']}
     """
     match value:
         case str():
-            return value.encode("utf-8", "backslashreplace").decode()
+            return spelled_out(value)
         case list():
             return [speakable(it) for it in value]
         case dict():
-            return {cast("str", speakable(name)): speakable(it) for name, it in value.items()}
+            return {spelled_out(name): speakable(it) for name, it in value.items()}
         case _:
             return value
 

@@ -246,14 +246,7 @@ class Maker:
 
     def _ask_first(self, intent: Intent, drawn: dict[str, str]) -> Task:
         missing = self.random.choice(list(intent.missing))
-        others = [f"{{{name}}}" for name in drawn if name != missing]
-        says = intent.missing[missing]
-        patterns = [it for it in says if all(other in it for other in others)] or says  # one value is missing, not two
-        request = self._say(patterns, drawn)
-        given = {name: value for name, value in drawn.items() if "{" + name + "}" in "".join(patterns)}
-        if set(drawn) - set(given) - {missing}:  # the short request says less than the call needs: all at once
-            given = drawn
-        args = self._args(intent, {**given, missing: drawn[missing]})
+        request, args = self._say(intent.missing[missing], drawn), self._args(intent, drawn)
         had = {name: value for name, value in args.items() if name != missing}
         question = Ask(QUESTIONS[missing]), choice(BY_NAME[intent.tool], had, missing), self._reply(drawn[missing])
         return Task(request, (question, *self._call(intent.tool, args, choice(BY_NAME[intent.tool], args), intent)))

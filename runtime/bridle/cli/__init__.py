@@ -5,7 +5,9 @@ Each command imports what it needs when it runs, so that `bridle --help` is inst
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import os
 import sys
 from contextlib import suppress
@@ -59,9 +61,10 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # typer calls it
 
 def main() -> None:
     """The entry point: errors raised on purpose become one line and an exit code, never a traceback."""
+    codecs.register_error("bridle", _spelled)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the names of files can be anything
+            stream.reconfigure(errors="bridle")
     try:
         try:
             app()
@@ -75,6 +78,12 @@ def main() -> None:
         with suppress(io.UnsupportedOperation):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
         _end(errors.BridleError(str(error)) if not isinstance(error, BrokenPipeError) else None)
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """What an output has no letters for (most in ASCII, half characters in all) as JSON spells it."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _end(error: errors.BridleError | None) -> NoReturn:

@@ -221,12 +221,12 @@ def _agent(
     from dataclasses import replace as with_
 
     from bridle.agent import Agent
-    from bridle.cli.run import before, watching
+    from bridle.cli.run import skill_for, watching
     from bridle.resume import settings_of
 
     chosen, limits, _ = settings_of(started)
-    _, known = before(Path(started.workspace), None)
-    skill, deterministic = known.named(started.skill), started.deterministic
+    skill, known = skill_for(Path(started.workspace), started.skill)
+    deterministic = started.deterministic
     with (
         open_writer(model, device, quiet=as_json, deterministic=deterministic) as loaded,
         open_writer(planner, device, quiet=as_json, deterministic=deterministic) if planner else nullcontext() as plans,

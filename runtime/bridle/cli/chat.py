@@ -18,7 +18,7 @@ from bridle.cli.common import (
     settings,
     stderr,
 )
-from bridle.cli.run import Format, FormatOption, PolicyOption, WorkspaceOption, ask_person, before, exit_code
+from bridle.cli.run import Format, FormatOption, PolicyOption, WorkspaceOption, ask_person, exit_code, skill_for
 
 
 def chat(
@@ -41,12 +41,13 @@ def chat(
     from bridle.how import StepSettings
     from bridle.journal import Journal
     from bridle.observe.progress import Display
+    from bridle.policy import OPEN, read_policy
     from bridle.prompt import Message
 
     console = stderr()
     display = Display(console, show_thinking=show_thinking)
-    rules, known = before(workspace, policy)
-    chosen = known.named(skill)
+    rules = read_policy(policy) if policy else OPEN
+    chosen, known = skill_for(workspace, skill)
     with Journal(settings().journal) as journal, open_writer(model, device, fallback=fallback) as loaded:
         agent = Agent(
             loaded,
@@ -99,10 +100,12 @@ def read_line(*, interactive: bool) -> str | None:
     Raises:
         UsageError: it is not UTF-8.
     """
-    if interactive and not sys.stdout.isatty():  # where `input` would write its sign among the answers
-        stderr().print("\n> ", end="")
+    sign = "\n> " if interactive else ""
+    if sign and not sys.stdout.isatty():  # where `input` would write it among the answers
+        stderr().print(sign, end="")
+        sign = ""
     try:
-        return checked(input("\n> " if interactive and sys.stdout.isatty() else "").strip())
+        return checked(input(sign).strip())
     except (EOFError, KeyboardInterrupt):
         if interactive:
             stderr().print()  # the shell's prompt begins a line of its own

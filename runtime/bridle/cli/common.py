@@ -68,10 +68,11 @@ def print_text(text: str) -> None:
     print(harmless(text) if sys.stdout.isatty() else text)
 
 
-def print_json(value: Mapping[str, JsonValue] | JsonValue, *, indent: int | None = None) -> None:
-    """One JSON document on standard output, in lines where somebody looks."""
-    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print_text(json.dumps(value, ensure_ascii=plain, indent=2 if sys.stdout.isatty() else indent))
+def print_json(value: Mapping[str, JsonValue] | JsonValue, *, lines: bool | None = None) -> None:
+    """One JSON document on standard output; in several lines where somebody looks, if it is not said whether."""
+    print_text(
+        json.dumps(value, ensure_ascii=False, indent=2 if lines or (lines is None and sys.stdout.isatty()) else None)
+    )
 
 
 def print_table(table: Table) -> None:

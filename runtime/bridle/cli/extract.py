@@ -19,7 +19,6 @@ from bridle.cli.common import (
     import_named,
     open_writer,
     print_json,
-    print_text,
     read_text,
     stderr,
 )
@@ -82,7 +81,7 @@ def extract(
         outcome = asyncio.run(_stream(step, loaded) if streamed else take(step, loaded))
     if not streamed:
         value = TypeAdapter(Any).dump_python(outcome.value, mode="json")
-        print_json({"value": value, **_told(outcome)} if as_json else value, indent=None if as_json else 2)
+        print_json({"value": value, **_told(outcome)} if as_json else value, lines=None if as_json else True)
     if outcome.cut:
         stderr().print(f"[yellow]cut[/]: {max_tokens} tokens were not enough for all of it (--max-tokens)")
         raise typer.Exit(3)
@@ -115,7 +114,7 @@ async def _stream(step: Step[Any], model: Writer) -> Outcome[Any]:
     async for partial in stream(step, model):
         value, outcome = plain.dump_python(partial.value, mode="json", warnings=False), partial.outcome
         line = {"value": value, "final": list(partial.final), "attempt": partial.attempt, "done": partial.done}
-        print_text(json.dumps({**line, **(_told(outcome) if outcome is not None else {})}, ensure_ascii=False))
+        print_json({**line, **(_told(outcome) if outcome is not None else {})}, lines=False)
         sys.stdout.flush()
     assert outcome is not None, "the last one has it"
     return outcome

@@ -27,8 +27,8 @@ from bridle.cli.common import (
 if TYPE_CHECKING:
     from bridle.catalogue import Catalogue
     from bridle.journal import Event
-    from bridle.policy import Policy
     from bridle.run import Run
+    from bridle.skill import Skill
     from bridle.turn import Progress
 
 
@@ -101,12 +101,13 @@ def run(
     from bridle.errors import UsageError
     from bridle.how import StepSettings
     from bridle.journal import Journal
+    from bridle.policy import OPEN, read_policy
 
     task = read_text(task)
     if not task.strip():
         raise UsageError("the task is empty", hint='say what to do: bridle run "..."')
-    rules, known = before(workspace, policy)
-    chosen = known.named(skill)
+    rules = read_policy(policy) if policy else OPEN
+    chosen, known = skill_for(workspace, skill)
     with (
         Journal(settings().journal) as journal,
         open_writer(model, device, fallback=fallback, quiet=as_json, deterministic=deterministic) as loaded,
@@ -138,18 +139,19 @@ def run(
     end(result, as_json=as_json)
 
 
-def before(workspace: Path, policy: Path | None) -> tuple[Policy, Catalogue]:
-    """What a run goes by, read before a model is loaded for it.
+def skill_for(workspace: Path, name: str) -> tuple[Skill, Catalogue]:
+    """The skill of that name, and all others, once work can be done in the folder: known before a model is loaded.
 
     Raises:
-        UsageError: the policy cannot be read, or no work be done in the folder.
+        UsageError: there is none, or no work can be done there.
+        SkillError: it is broken.
     """
     from bridle.cli.skills import known_skills
-    from bridle.policy import OPEN, read_policy
     from bridle.toolbox.workspace import Workspace
 
     Workspace(workspace)
-    return read_policy(policy) if policy else OPEN, known_skills()
+    known = known_skills()
+    return known.named(name), known
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Annotated, cast
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from bridle.errors import JournalError, describe
+from bridle.errors import JournalError, UsageError, describe
 from bridle.journal.event import Body
 from bridle.values import speakable
 
@@ -47,7 +47,7 @@ def write_body(body: Body) -> str:
     """A body as JSON, its keys in their own order: what was said is kept as it was said.
 
     Raises:
-        JournalError: it holds NaN or an infinity, which JSON cannot say.
+        UsageError: it holds NaN or an infinity, which JSON cannot say; that is nothing against the journal.
     """
     try:
         text = body.model_dump_json()
@@ -62,12 +62,12 @@ def canonical_json(value: Mapping[str, JsonValue] | JsonValue) -> str:
     """JSON with sorted keys, without spaces, as RFC 8785 asks.
 
     Raises:
-        JournalError: the value holds NaN or an infinity, which JSON cannot say.
+        UsageError: the value holds NaN or an infinity, which JSON cannot say.
     """
     try:
         return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
-        raise JournalError(f"an event cannot be written as JSON: {error}") from None
+        raise UsageError(f"this cannot be written as JSON: {error}") from None
 
 
 def read_body(text: str) -> Body:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Literal
 
@@ -19,6 +19,7 @@ ROW_LIMIT = 50
 
 Operation = Literal["rows", "count", "sum", "average", "min", "max"]
 Row = dict[str, str]
+Condition = Callable[[Row], bool]
 
 _CONDITION = re.compile(
     r"\s*(?P<column>.+?)\s*(?P<sign><=|>=|!=|<>|==?|<|>| is not | is | contains )\s*(?P<value>.+?)\s*", re.IGNORECASE
@@ -92,25 +93,19 @@ def _column(columns: list[str], name: str) -> str:
 
 def _where(rows: list[Row], columns: list[str], conditions: str) -> list[Row]:
     """The rows that meet what is asked for; `and` binds its sides more closely than `or`."""
-    ways: list[list[str]] = [[]]
+    ways: list[list[Condition]] = [[]]
     start = 0
-    for joint in [*_JOINT.finditer(conditions), None]:
-        if joint is not None and joint["word"] is None:
-            continue
-        ways[-1].append(conditions[start : joint.start() if joint else None])
-        if joint is not None:
+    for joint in _JOINT.finditer(conditions):
+        if word := joint["word"]:  # else it is what stands between quotes
+            ways[-1].append(_condition(columns, conditions[start : joint.start()]))
             start = joint.end()
-            ways += [[]] if joint["word"].casefold() == "or" else []
-    found = set[int]()
-    for way in ways:
-        left = rows
-        for condition in way:
-            left = _filter(left, columns, condition)
-        found |= {id(row) for row in left}
-    return [row for row in rows if id(row) in found]
+            if word.casefold() == "or":
+                ways.append([])
+    ways[-1].append(_condition(columns, conditions[start:]))
+    return [row for row in rows if any(all(holds(row) for holds in way) for way in ways)]
 
 
-def _filter(rows: list[Row], columns: list[str], condition: str) -> list[Row]:
+def _condition(columns: list[str], condition: str) -> Condition:
     match = _CONDITION.fullmatch(condition)
     if match is None:
         raise ToolError(f"'{condition}' is not a condition; write it like: {columns[0]} = value")
@@ -119,7 +114,7 @@ def _filter(rows: list[Row], columns: list[str], condition: str) -> list[Row]:
         match["sign"].strip().casefold(),
         match["value"].strip("'\""),
     )
-    return [row for row in rows if _holds(row[name], sign, wanted)]
+    return lambda row: _holds(row[name], sign, wanted)
 
 
 def _holds(cell: str, sign: str, wanted: str) -> bool:
