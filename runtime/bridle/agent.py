@@ -250,13 +250,13 @@ class Agent:
         policy = self.settings.policy
         limits = self.limits.within(policy.steps, policy.tokens, policy.seconds)
         course = Course(
-            recorder,
-            Gate(Bounds(limits, past.seconds), policy, [task]),
-            self.settings,
-            self._services,
-            Person(self._answer, letter),
-            self._on_progress,
-            past,
+            recorder=recorder,
+            gate=Gate(Bounds(limits, past.seconds), policy, [task]),
+            settings=self.settings,
+            services=self._services,
+            person=Person(self._answer, letter),
+            listen=self._on_progress,
+            past=past,
             anew=anew,
         )
         return Context(course, task, self.model, self.tools, messages=messages, catalogue=self.catalogue)

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias, cast
 from bridle.errors import SkillError, UsageError
 from bridle.shelf import shelf
 from bridle.skill import Skill, read_skill
+from bridle.writing import write_whole
 
 Home: TypeAlias = Literal["shipped", "yours", "the project's"]
 PLACE = Path(".agents") / "skills"
@@ -42,12 +43,10 @@ class Trust:
         Raises:
             UsageError: it cannot be read, or what is trusted cannot be written down.
         """
-        part = self.path.with_name(f"{self.path.name}.part")
         try:
             known = {**self._read(), str(folder.resolve()): digest(folder)}
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(known, indent=2), encoding="utf-8")
-            part.replace(self.path)
+            write_whole(self.path, json.dumps(known, indent=2))
         except OSError as error:
             raise UsageError(f"{folder} cannot be trusted: {error.strerror}: {error.filename}") from None
 

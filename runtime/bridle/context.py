@@ -16,11 +16,11 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
 from bridle.apart import made_of
+from bridle.asking import ASKED
 from bridle.bounds import CallMade, Ended
 from bridle.conversation import Conversation
 from bridle.decide import PLAIN, Calibration, Decision
 from bridle.delegate import Delegate, Work
-from bridle.effects import ASKED
 from bridle.errors import UsageError, describe
 from bridle.fitting import see_fits
 from bridle.grammar import form_of

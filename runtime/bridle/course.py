@@ -15,9 +15,10 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
+from bridle.asking import same_question
 from bridle.bounds import Ended
 from bridle.decide import Calibration, Decision, choose
-from bridle.effects import Effects, same_question
+from bridle.effects import Effects
 from bridle.engine.base import Generation, Stop
 from bridle.errors import BridleError, BudgetError, FormatError
 from bridle.grammar.base import Choice
@@ -38,7 +39,7 @@ Anew: TypeAlias = Callable[[Step[Any], Writer, Sequence[StepTaken]], Awaitable[N
 """Takes a step again that was taken before, to see what comes of it now."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Course(Effects):
     """A run under way."""
 

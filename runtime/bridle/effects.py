@@ -1,5 +1,5 @@
 """What a run does in the world, each within its bounds and its policy, journaled as it comes: calls, once and for all;
-questions to its person; and what is taken back.
+and what is taken back.
 
 What the record has from before is not done again.
 """
@@ -11,51 +11,35 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
 from typing import TypeAlias, TypeVar
 
-from bridle.approval import approved, doubt, is_no, question, what_came
-from bridle.bounds import Astray, Bounds, CallMade, Ended
-from bridle.gate import Gate
+from bridle.approval import approved, doubt, question, what_came
+from bridle.asking import Asking
+from bridle.bounds import Astray, CallMade, Ended
 from bridle.grammar.keywords import Schema
 from bridle.grammar.said import Call
 from bridle.how import StepSettings
-from bridle.journal import Delegated, Heard, Made, Noted, Past, Returned, Ruled, Status, UndoIntended, Undone
-from bridle.journal.replay import APPROVAL, DOUBT, again_at
-from bridle.person import Person, Question
-from bridle.record import Recorder
+from bridle.journal import Delegated, Made, Noted, Returned, Ruled, Status, UndoIntended, Undone
+from bridle.journal.replay import DOUBT
 from bridle.tool import FAILED, CallKey, Effect, Observation, Service, Teller, Tool, render
 from bridle.turn import Progress
-from bridle.values import spelled_out
 from bridle.verdict import PolicyError, Verdict
 
 T = TypeVar("T")
 Read: TypeAlias = Callable[[Observation], Awaitable[Observation]]
 """Makes of what came of a call what its run may go by."""
-ASKED = 3
-"""Times that a person is asked who does not answer the question."""
 
 
-@dataclass(frozen=True)
-class Effects:
+@dataclass(frozen=True, kw_only=True)
+class Effects(Asking):
     """The world, as a run under way meets it."""
 
-    recorder: Recorder
-    gate: Gate
     settings: StepSettings
     services: Mapping[type[Service], Service]
-    person: Person = field(default_factory=Person)
     listen: Callable[[Progress], None] | None = None
     """Hears signs of life, on the engine's thread."""
-    past: Past = field(default_factory=Past)
-    """What the run did before."""
     undoing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
     """Two branches may take back the same."""
-
-    @property
-    def bounds(self) -> Bounds:
-        """What it has spent of what it may."""
-        return self.gate.bounds
 
     def allowed(
         self,
@@ -257,66 +241,6 @@ class Effects:
             bounds.undone.add(key)
         return done.ok
 
-    async def hear(
-        self, path: str, question: Question, status: Status = Status.PAUSED, within: float | None = None
-    ) -> str:
-        """What the person says to a question; after more than `within` seconds it is not taken, and asked again, but
-        for a no.
-
-        Raises:
-            Ended: nobody is there to answer: the run waits.
-            Astray: another question was asked there before.
-        """
-        if (known := self._still_said(path, within)) is not None:
-            same_question(path, known.question, question)
-            self._believe(path, known.text)
-            return known.text
-        with self.bounds.waiting():
-            answer, seconds = await self.person.answer(question)
-        if answer is None:
-            raise Ended(status, "it has a question", question)
-        if within is not None and seconds > within and not is_no(answer):
-            raise Ended(status, f"the answer came after {seconds:.0f} s, and was good for {within:g} s", question)
-        answer = spelled_out(answer)
-        self.recorder.event(Heard(path=path, question=str(question), text=answer))
-        self._believe(path, answer)
-        return answer
-
-    async def insist(
-        self,
-        path: str,
-        question: Question,
-        read: Callable[[str], T | None],
-        status: Status = Status.PAUSED,
-        within: float | None = None,
-    ) -> T:
-        """What the person says to a question, once it can be read; they are asked again where it cannot.
-
-        Raises:
-            Ended: nobody is there to answer, or said nothing of use `ASKED` times: the run waits.
-        """
-        asked = 0
-        for number in count(1):
-            place, known = again_at(path, number), self.past.heard(again_at(path, number))
-            if known is not None and self._still_said(place, within) is None:
-                continue  # it was good for a while
-            asked += known is None
-            if asked > ASKED:
-                break
-            if (found := read(await self.hear(place, question, status, within))) is not None:
-                return found
-        raise Ended(status, "it has a question", question)
-
-    def _still_said(self, path: str, within: float | None) -> Heard | None:
-        """What the person said there, if it still holds: a yes may be good for a while, a no is for ever."""
-        known = self.past.heard(path)
-        return known if known is None or is_no(known.text) else self.past.heard(path, within)
-
-    def _believe(self, path: str, said: str) -> None:
-        """Trust the words of a person; not those why a call may not be made."""
-        if not path.startswith((DOUBT, APPROVAL)):
-            self.gate.people.append(said)
-
     def give(self, body: Delegated) -> None:
         """Journal that a task is given away, once.
 
@@ -339,13 +263,3 @@ class Effects:
     def _hears(self, text: str, done: int, total: int) -> None:
         if self.listen is not None:
             self.listen(Progress("calling", text, done, total))
-
-
-def same_question(path: str, before: str, now: str) -> None:
-    """See that at a place the same is asked as before.
-
-    Raises:
-        Astray: it is not.
-    """
-    if before and before != now:  # older journals do not say what was asked
-        raise Astray(path, "what is asked there is not what was asked then")

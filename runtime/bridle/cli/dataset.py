@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from bridle.cli.common import JsonOption, import_named, print_json, settings, stderr
-from bridle.cli.files import check_place, whole_file
+from bridle.cli.files import check_place
 from bridle.errors import UsageError
+from bridle.writing import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

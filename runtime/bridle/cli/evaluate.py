@@ -19,8 +19,9 @@ from bridle.cli.common import (
     stderr,
     stdout,
 )
-from bridle.cli.files import check_place, write_whole
+from bridle.cli.files import check_place
 from bridle.errors import UsageError
+from bridle.writing import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

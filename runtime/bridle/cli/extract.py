@@ -113,8 +113,8 @@ async def _stream(step: Step[Any], model: Writer) -> Outcome[Any]:
     plain, outcome = TypeAdapter[Any](Any), None
     async for partial in stream(step, model):
         value, outcome = plain.dump_python(partial.value, mode="json", warnings=False), partial.outcome
-        line = {"value": value, "final": list(partial.final), "attempt": partial.attempt, "done": partial.done}
-        print_json({**line, **(_told(outcome) if outcome is not None else {})}, lines=False)
+        line = {"value": value, "final": [*partial.final], "attempt": partial.attempt, "done": partial.done}
+        print_json(cast("JsonValue", {**line, **(_told(outcome) if outcome is not None else {})}), lines=False)
         sys.stdout.flush()
     assert outcome is not None, "the last one has it"
     return outcome

@@ -1,12 +1,9 @@
-"""Files that commands write: whether they can be is known before the work, and what was there stays until then."""
+"""Files that commands read and write: whether they can be is known before the work."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from bridle.errors import UsageError
 
@@ -43,27 +40,3 @@ def check_place(path: Path) -> None:
         raise UsageError(f"{path} is a folder", hint="name a file in it")
     if not os.access(path.absolute().parent, os.W_OK):
         raise UsageError(f"nothing can be written into {path.absolute().parent}", hint="make the folder first")
-
-
-@contextmanager
-def whole_file(path: Path) -> Generator[TextIO]:
-    """A file to write that takes its place once it is whole; until then what was there stays.
-
-    Raises:
-        UsageError: it cannot be written; why.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file at once; see `whole_file`."""
-    with whole_file(path) as file:
-        file.write(text)

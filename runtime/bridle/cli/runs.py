@@ -11,7 +11,8 @@ import typer
 from bridle.cli import again, insight
 from bridle.cli.again import RunArgument, again_taken
 from bridle.cli.common import DeviceOption, JsonOption, ModelOption, print_json, print_text, settings, stderr, stdout
-from bridle.cli.files import check_place, is_file, write_whole
+from bridle.cli.files import check_place, is_file
+from bridle.writing import write_whole
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -36,7 +36,8 @@ from bridle.journal.replay import (
     prompts,
     read_at,
 )
-from bridle.journal.store import Journal, RunSummary
+from bridle.journal.rows import RunSummary
+from bridle.journal.store import Journal
 from bridle.journal.whole import (
     Offered,
     Pending,

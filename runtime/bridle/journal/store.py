@@ -9,13 +9,10 @@ Model steps are committed with `synchronous=NORMAL` (they survive a killed proce
 
 from __future__ import annotations
 
-import gc
-import json
 import secrets
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
@@ -28,7 +25,7 @@ from bridle.journal.chain import GENESIS, Event, chain, read_body, write_body
 from bridle.journal.event import Body, Kept
 from bridle.journal.file import open_file, remedy
 from bridle.journal.held import alone
-from bridle.journal.whole import RunEnded, RunStarted, Status
+from bridle.journal.rows import RunSummary, events_of, summary, text_of, wrong
 
 KEPT = """
 kind = 'kept' AND CASE WHEN json_valid(body) THEN body ->> 'layer' = 'global' AND NOT (body ->> 'read') END
@@ -41,21 +38,6 @@ LATEST = (
 """What was kept last, or before that, for all runs under the name of a type. Clocks go back, rows do not."""
 WHOLE = "SELECT number, at, CAST(body AS BLOB), previous, hash, kind FROM event WHERE run = ? ORDER BY number"
 """All of a run, each event with its kind as the index has it."""
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in a list."""
-
-    run: str
-    started: str
-    task: str
-    skill: str
-    model: str
-    status: Status
-    answer: str
-    steps: int
-    seconds: float
 
 
 class Journal:
@@ -177,9 +159,9 @@ class Journal:
             JournalError: they are not; what is wrong.
         """
         rows = self._whole(run)
-        if why := _wrong(run, rows):
+        if why := wrong(run, rows):
             raise JournalError(f"the run {run} is not as it was written: {why}", hint="nothing is done upon its word")
-        return _events(run, (row[:5] for row in rows))
+        return events_of(run, (row[:5] for row in rows))
 
     def events(self, run: str, most: int = -1) -> list[Event]:
         """All events of a run, in order, or the first of them.
@@ -190,7 +172,7 @@ class Journal:
         query = "SELECT number, at, CAST(body AS BLOB), previous, hash FROM event WHERE run = ? ORDER BY number LIMIT ?"
         with self._writing(f"the journal {self.path} cannot be read"):
             rows = list(self._db.execute(query, (run, most)))
-        return _events(run, rows)
+        return events_of(run, rows)
 
     def runs(self, limit: int = 50) -> list[RunSummary]:
         """The latest runs, newest first."""
@@ -204,7 +186,7 @@ class Journal:
         """
         with self._writing(f"the journal {self.path} cannot be read"):
             rows = list(self._db.execute(query, (limit,)))
-        return [_summary(str(run), str(at), started, ended) for run, at, started, ended in rows]
+        return [summary(str(run), str(at), started, ended) for run, at, started, ended in rows]
 
     def everything(self) -> list[str]:
         """The ids of all runs of which anything is left, also without their beginning."""
@@ -284,7 +266,7 @@ class Journal:
 
     def verify(self, run: str) -> str:
         """What is wrong with a run's chain, naming the event; the empty string if nothing is."""
-        return _wrong(run, self._whole(run))
+        return wrong(run, self._whole(run))
 
     def _whole(self, run: str) -> list[tuple[Any, ...]]:
         with self._writing(f"the journal {self.path} cannot be read"):
@@ -311,73 +293,3 @@ class Journal:
 def new_run() -> str:
     """A fresh id for a run: the moment, and enough chance to be unique."""
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-def _wrong(run: str, rows: Sequence[tuple[Any, ...]]) -> str:
-    previous = GENESIS
-    for place, (number, at, body, before, own, kind) in enumerate(rows, 1):
-        if number != place:
-            return f"event {place} is missing"
-        text = text_of(body)
-        if before != previous or own != chain(run, place, str(at), text, str(before)) or not _is(text, kind):
-            return f"event {place} was changed"
-        previous = str(own)
-    return ""
-
-
-def _is(body: object, kind: object) -> bool:
-    """Whether an event is of a kind: what its body says is in the chain, what the index says is not."""
-    head, _, rest = str(body).partition('{"kind":"')
-    if not head and rest:  # as all are written
-        return rest.partition('"')[0] == kind
-    try:
-        return json.loads(str(body))["kind"] == kind
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return False
-
-
-def _events(run: str, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
-    """Rows as events. Garbage is not looked for meanwhile: none is made, and looking through all that thousands of them
-    hold, again and again as they grow, takes longer than reading them (`benchmarks/records.py --only long`)."""
-    looked = gc.isenabled()
-    gc.disable()
-    try:
-        return [_event(run, *row) for row in rows]
-    finally:
-        if looked:
-            gc.enable()
-
-
-def _event(run: str, number: object, at: object, body: object, previous: object, own: object) -> Event:
-    try:
-        datetime.fromisoformat(str(at))
-        told = read_body(text := text_of(body))
-    except (JournalError, ValueError) as error:
-        why = error.message if isinstance(error, JournalError) else f"{str(at)!r:.40} is no moment"
-        raise JournalError(f"event {number} of the run {run}: {why}", hint="bridle runs verify shows more") from None
-    return Event(run, cast("int", number), str(at), told, str(previous), str(own), text)
-
-
-def text_of(body: object) -> str:
-    """A body as it stands in the file; what is no UTF-8 in it, because the file is damaged, does not hide the rest."""
-    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
-
-
-def _summary(run: str, at: str, started: object, ended: object) -> RunSummary:
-    try:
-        start, end = read_body(text_of(started)), read_body(text_of(ended)) if ended is not None else None
-        if not isinstance(start, RunStarted) or not isinstance(end, RunEnded | None):
-            raise JournalError("it does not begin or end as a run does")
-    except JournalError as error:
-        return RunSummary(run, at, "", "", "", Status.DAMAGED, error.message, 0, 0.0)
-    return RunSummary(
-        run=run,
-        started=at,
-        task=start.task,
-        skill=start.skill,
-        model=start.model,
-        status=end.status if end else Status.RUNNING,
-        answer=(end.answer or end.question or end.reason) if end else "",
-        steps=end.steps if end else 0,
-        seconds=end.seconds if end else 0.0,
-    )
